@@ -1,0 +1,62 @@
+# Everything a fresh machine needs is python3 (3.11 or newer), make and a package index.
+# PYTHON=python3.12 picks another interpreter; TEST_FLAGS="-n 2 -k stage" is handed to pytest;
+# LOCK_FLAGS=--upgrade makes `make lock` take the newest releases instead of keeping the pins it can.
+
+PYTHON ?= python3
+TEST_FLAGS ?=
+LOCK_FLAGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help setup run test test-long check bench lock openapi clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## create .venv from requirements.lock, once
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "noces needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo not there): install it or name one, as in 'make $(or $(MAKECMDGOALS),setup) PYTHON=python3.11'." >&2; exit 1; }
+	@echo "Setting up $(VENV) from requirements.lock ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: setup ## serve on http://127.0.0.1:8000 with a demo organisation, on SQLite in var/noces.db
+	@mkdir -p var
+	NOCES_DEMO=1 $(BIN)/noces serve --database sqlite:///var/noces.db --host 127.0.0.1 --port 8000
+
+test: setup ## every promise, once
+	$(BIN)/python -m pytest -m "not long" $(TEST_FLAGS)
+
+test-long: setup ## the campaigns as well: more examples, more rounds
+	$(BIN)/python -m pytest -m "long or not long" --hypothesis-profile=long $(TEST_FLAGS)
+
+check: setup ## lint, format, types, import rules, dependencies
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry .
+
+bench: setup ## measure side by side
+	$(BIN)/python -m bench
+
+lock: setup ## write requirements.lock anew from pyproject.toml
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --all-extras --generate-hashes --allow-unsafe \
+	  --strip-extras --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	  $(LOCK_FLAGS) --output-file requirements.lock pyproject.toml
+
+openapi: setup ## write the committed documents in openapi/ anew
+	$(BIN)/noces openapi --write
+
+clean: ## remove what can be made again (var/ stays)
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,114 @@
+"""Conditions of a connector file, compiled: each can say what it found and what it wanted."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from msgspec import UNSET
+
+from service.connectors.model import Condition, Json
+from service.connectors.values import (
+    Compute,
+    Context,
+    FieldError,
+    Names,
+    Where,
+    check_json,
+    compile_path,
+    compile_reference,
+    empty,
+    shown,
+)
+
+Test = Callable[[Json, Context], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One compiled condition: `subject` is what it looks at, `wanted` what it asks, in words."""
+
+    name: str
+    subject: Compute
+    wanted: str
+    tests: tuple[Test, ...]
+
+    def holds(self, context: Context) -> bool:
+        """Whether every test passes."""
+        found = self.subject(context)
+        return all(test(found, context) for test in self.tests)
+
+    def complaint(self, context: Context) -> str:
+        """What was found instead of what was wanted."""
+        return f"{self.name} is {shown(self.subject(context))}, wanted {self.wanted}"
+
+
+def compile_checks(conditions: Sequence[Condition], names: Names, where: Where) -> tuple[Check, ...]:
+    """All conditions of a rule or of a fact; each must hold."""
+    return tuple(_check(each, names, (*where, "when", index)) for index, each in enumerate(conditions))
+
+
+def same(one: Json, other: Json) -> bool:
+    """Equality as JSON means it: true is not 1, text is not a number."""
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+def _check(condition: Condition, names: Names, where: Where) -> Check:
+    kinds = [kind for kind in ("path", "body", "header", "setting", "let") if getattr(condition, kind) is not None]
+    if len(kinds) != 1:
+        raise FieldError(where, f"a condition looks at one thing, found {kinds or 'none'}: expected path, header or so")
+    for name in ("equals", "one_of", "not_in", "before"):
+        check_json(getattr(condition, name), where)
+    kind, name = kinds[0], str(getattr(condition, kinds[0]))
+    tests = _tests(condition, names, where)
+    if not tests:
+        raise FieldError(where, "a condition tests nothing: expected equals, in, not_in, in_setting, present or was")
+    wanted, passes = zip(*tests, strict=True)
+    subject = compile_reference(kind, name, names, where)
+    return Check(name if kind == "path" else f"{kind} {name}", subject, " and ".join(wanted), passes)
+
+
+def _tests(condition: Condition, names: Names, where: Where) -> list[tuple[str, Test]]:
+    tests: list[tuple[str, Test]] = []
+    if condition.equals is not UNSET:
+        tests.append((shown(condition.equals), _among([condition.equals])))
+    if condition.one_of is not None:
+        tests.append((f"one of {shown(condition.one_of)}", _among(condition.one_of)))
+    if condition.not_in is not None:
+        among = _among(condition.not_in)
+        tests.append((f"none of {shown(condition.not_in)}", lambda found, context: not among(found, context)))
+    if condition.in_setting is not None:
+        tests.append((f"one of the setting {condition.in_setting}", _in_setting(condition.in_setting, names, where)))
+    if condition.present is not None:
+        present = condition.present
+        tests.append(("something" if present else "nothing", lambda found, _: empty(found) != present))
+    if condition.was is not None or condition.before is not None:
+        tests.append(_changed(condition, where))
+    return tests
+
+
+def _among(values: Sequence[Json]) -> Test:
+    return lambda found, _: any(same(found, value) for value in values)
+
+
+def _in_setting(name: str, names: Names, where: Where) -> Test:
+    if name not in names.settings or names.settings[name].type != "strings":
+        raise FieldError((*where, "in_setting"), f"there is no setting {name!r} of type strings")
+
+    def test(found: Json, context: Context) -> bool:
+        values = context.settings.get(name)
+        return isinstance(values, Sequence) and found in values
+
+    return test
+
+
+def _changed(condition: Condition, where: Where) -> tuple[str, Test]:
+    if condition.was is None:
+        raise FieldError((*where, "from"), "`from` needs `was`, the path to the value before")
+    previous = compile_path(condition.was, (*where, "was"))
+    before = condition.before
+
+    def test(found: Json, context: Context) -> bool:
+        old = previous(context.item)
+        changed = not empty(old) and not same(old, found)
+        return changed and (before is None or any(same(old, value) for value in before))
+
+    return f"changed from {'anything' if before is None else shown(before)}", test

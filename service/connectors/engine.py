@@ -1,0 +1,262 @@
+"""From a delivery to facts: pure, and never raising on what a sender sends.
+
+A delivery splits into items; each has a key that the sender's repetition has too, and an end of its own: facts to
+append, a reason to ignore it, or a reason why it failed.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from service.connectors.compiled import CompiledFact, CompiledInstant, CompiledLink, CompiledRule, Connector
+from service.connectors.model import Json
+from service.connectors.settings import SettingsError, resolve_settings
+from service.connectors.values import ODD, Compute, Context, Unmappable, empty, key_text, shown
+
+ITEMS = 1_000  # more in one delivery than any sender batches
+_KEY_LENGTH = 200
+_ID_LENGTH = 200
+_TEXT_LENGTH = 1_000
+_LINE_LENGTH = 500
+
+
+class LinkRef(Struct, frozen=True):
+    """A partnership as another system names it."""
+
+    system: str
+    kind: str
+    external_id: str
+
+
+class Opening(Struct, frozen=True):
+    """What to open a partnership with when no link finds one."""
+
+    client: str
+    partner: str
+    opened_at: datetime
+
+
+class MappedFact(Struct, frozen=True):
+    """A fact to append; the fields are as its JSON form wants them."""
+
+    type: str
+    occurred_at: datetime
+    fields: dict[str, Json]
+
+
+class Item(Struct, frozen=True, kw_only=True):
+    """One item of a delivery: at most one of `ignored` and `failed` is set, and only without them is there work.
+
+    `links` are tried in order to find the partnership; `new_links` are added to it when the item is applied.
+    """
+
+    key: str
+    event: str | None = None
+    rule: str | None = None
+    ignored: str | None = None
+    failed: str | None = None
+    links: tuple[LinkRef, ...] = ()
+    new_links: tuple[LinkRef, ...] = ()
+    opens: Opening | None = None
+    facts: tuple[MappedFact, ...] = ()
+
+
+def map_delivery(
+    connector: Connector,
+    settings: Mapping[str, Json],
+    body: bytes,
+    headers: Sequence[tuple[str, str]],
+    source_id: str,
+) -> tuple[Item, ...]:
+    """The items of a delivery, each with a key of its own; an item that repeats another's key is left out."""
+    items: dict[str, Item] = {}
+    for key, context in contexts(connector, body, headers, source_id):
+        item = context if isinstance(context, Item) else map_item(connector, settings, key, context)
+        items.setdefault(key, item)
+    return tuple(items.values())
+
+
+def contexts(
+    connector: Connector, body: bytes, headers: Sequence[tuple[str, str]], source_id: str
+) -> list[tuple[str, Context | Item]]:
+    """The keys and the contents of a delivery's items; what cannot be split is one item that failed."""
+    whole = hashlib.sha256(body).hexdigest()
+    try:
+        data = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
+        elements = _elements(connector, data)
+    except Unmappable as error:
+        return [(whole, Item(key=whole, failed=str(error)))]
+    except ODD as error:
+        problem = f"the body is not JSON ({type(error).__name__}): expected JSON in UTF-8"
+        return [(whole, Item(key=whole, failed=problem))]
+    if not elements:
+        return [(whole, Item(key=whole, ignored="the delivery holds no items"))]
+    known = _headers(headers)
+    return [
+        (_key(connector, element, f"{whole}-{index}"), Context(element, data, known, {}, source_id))
+        for index, element in enumerate(elements)
+    ]
+
+
+def map_item(connector: Connector, settings: Mapping[str, Json], key: str, context: Context) -> Item:
+    """One item, by the first rule whose conditions hold."""
+    try:
+        context.settings = resolve_settings(connector.spec, settings)
+        if not isinstance(context.item, dict):
+            raise Unmappable(f"the item is {shown(context.item)}: expected a JSON object")
+        event = event_of(connector, context)
+        rule = next((rule for rule in connector.rules if all(check.holds(context) for check in rule.checks)), None)
+        if rule is None:
+            named = "this item" if event is None else f"the event {event}"
+            return Item(key=key, event=event, ignored=f"no rule matches {named}")
+        return _applied(rule, key, event, context)
+    except (Unmappable, SettingsError) as error:
+        return Item(key=key, failed=str(error))
+    except ODD as error:
+        return Item(key=key, failed=f"the item holds something odd ({type(error).__name__})")
+
+
+def event_of(connector: Connector, context: Context) -> str | None:
+    """The sender's name of what happened."""
+    found = connector.event(context.item) if connector.event else None
+    return None if empty(found) else _line(key_text(found))
+
+
+def _applied(rule: CompiledRule, key: str, event: str | None, context: Context) -> Item:
+    if rule.ignore is not None:
+        return Item(key=key, event=event, rule=rule.name, ignored=_line(f"rule {rule.name}: {rule.ignore(context)}"))
+    try:
+        return _worked(rule, key, event, context)
+    except Unmappable as error:
+        return Item(key=key, event=event, rule=rule.name, failed=f"rule {rule.name}: {error}")
+
+
+def _worked(rule: CompiledRule, key: str, event: str | None, context: Context) -> Item:
+    facts = tuple(_fact(each, context) for each in rule.facts if all(check.holds(context) for check in each.checks))
+    opens = _opening(rule, context)
+    if not facts and opens is None:
+        return Item(key=key, event=event, rule=rule.name, ignored=f"rule {rule.name}: none of its facts applies")
+    links = _links(rule.links, context)
+    if not links:
+        kinds = " or ".join(dict.fromkeys(f"{link.system}/{link.kind}" for link in rule.links))
+        raise Unmappable(f"the item names no partnership: expected the id of a {kinds}")
+    learned = _links(rule.new_links, context)
+    return Item(key=key, event=event, rule=rule.name, links=links, new_links=learned, opens=opens, facts=facts)
+
+
+def _opening(rule: CompiledRule, context: Context) -> Opening | None:
+    if rule.opens is None:
+        return None
+    client = _text(rule.opens.client, context, "client")
+    partner = _text(rule.opens.partner, context, "partner")
+    return Opening(client, partner, _at(rule.opens.opened_at, context, "opened_at"))
+
+
+def _fact(fact: CompiledFact, context: Context) -> MappedFact:
+    fields: dict[str, Json] = {}
+    for name, compute, optional in fact.fields:
+        if not empty(value := _computed(compute, context, name)):
+            fields[name] = _clean(value)
+        elif not optional:
+            raise Unmappable(f"{fact.type} has no {name}: the delivery holds nothing for it")
+    return MappedFact(fact.type, _at(fact.occurred_at, context, "occurred_at"), fields)
+
+
+def _at(instant: CompiledInstant, context: Context, name: str) -> datetime:
+    if empty(found := instant.search(context.item)):
+        raise Unmappable(f"{name} is empty: the path {instant.path!r} gave nothing")
+    try:
+        return instant.read(found)
+    except ODD as error:
+        raise Unmappable(f"{name} cannot be read: {error}") from None
+
+
+def _links(links: tuple[CompiledLink, ...], context: Context) -> tuple[LinkRef, ...]:
+    found: dict[LinkRef, None] = {}
+    for link in links:
+        name = f"{link.system}/{link.kind}"
+        if not empty(value := _computed(link.external_id, context, name)):
+            found[LinkRef(link.system, link.kind, _bounded(_clean_text(key_text(value)), name, _ID_LENGTH))] = None
+    return tuple(found)
+
+
+def _text(compute: Compute, context: Context, name: str) -> str:
+    if empty(value := _computed(compute, context, name)):
+        raise Unmappable(f"{name} is empty: the delivery and the settings hold nothing for it")
+    return _bounded(_clean_text(key_text(value)), name, _TEXT_LENGTH)
+
+
+def _computed(compute: Compute, context: Context, name: str) -> Json:
+    try:
+        return compute(context)
+    except Unmappable as error:
+        raise Unmappable(f"{name}: {error}") from None
+    except ODD as error:
+        raise Unmappable(f"{name} cannot be read: {error}") from None
+
+
+def _line(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text[:_LINE_LENGTH])
+
+
+def _clean(value: Json) -> Json:
+    if isinstance(value, str):
+        return _clean_text(value)
+    if isinstance(value, dict):
+        return {_clean_text(str(name)): _clean(each) for name, each in value.items()}
+    return [_clean(each) for each in value] if isinstance(value, list) else value
+
+
+def _clean_text(text: str) -> str:
+    if "\x00" in text:
+        raise Unmappable("a text holds a NUL character, which no store keeps: the sender must leave it out")
+    return text
+
+
+def _bounded(text: str, name: str, longest: int) -> str:
+    if len(text) > longest:
+        raise Unmappable(f"{name} has {len(text)} characters: expected at most {longest}")
+    return text
+
+
+def _elements(connector: Connector, data: Json) -> Sequence[Json]:
+    if connector.items is None:
+        return [data]
+    found = connector.items(data)
+    if not isinstance(found, list):
+        raise Unmappable(f"the body has no array at {connector.spec.items!r}: found {shown(found)}")
+    if len(found) > ITEMS:
+        raise Unmappable(f"the delivery holds {len(found)} items: expected at most {ITEMS}")
+    return found
+
+
+def _headers(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        lower = name.lower()
+        joined[lower] = f"{joined[lower]}, {value}" if lower in joined else value
+    return joined
+
+
+def _key(connector: Connector, element: Json, fallback: str) -> str:
+    """The sender's own key where every part can be read, else the digest of the item in a canonical form."""
+    try:
+        parts = [search(element) for search in connector.key]
+        if any(not empty(part) for part in parts):
+            return _joined([None if empty(part) else key_text(part) for part in parts])
+    except (Unmappable, *ODD):
+        pass
+    try:
+        return hashlib.sha256(msgspec.json.encode(element, order="sorted")).hexdigest()
+    except ODD:
+        return fallback
+
+
+def _joined(parts: list[str | None]) -> str:
+    text = parts[0] if len(parts) == 1 and parts[0] is not None else msgspec.json.encode(parts).decode()
+    if len(text) > _KEY_LENGTH or not text.isprintable():
+        return hashlib.sha256(text.encode()).hexdigest()
+    return text
