@@ -98,3 +98,8 @@ def _known_opening(state: Partnership, data: e.Event) -> tuple[int, int, str] | 
     if known is None or opened is None or not known.opening:
         return None
     return known.opening, opened.version, key
+
+
+def routed(kind: str) -> str:
+    """The route that records a type which is no fact of its own."""
+    return e.ROUTED.get(kind, "no route: the system writes it")

@@ -1,13 +1,16 @@
 """Tallies and shares that guards and readings stand on: gaps, running months, cadence, punctuality, activation."""
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import NamedTuple
 
 from domain import events as e
-from domain.partnership import Matter, Measure, Meeting, Partnership, Promise, Seen, Sla, SlaMonth, Term, due_day
+from domain.partnership import Partnership, Seen
+from domain.partnership.colours import counted
+from domain.partnership.matters import MATTERS, matters
+from domain.partnership.values import Matter, Measure, Meeting, Promise, Sla, SlaMonth, Term, due_day
 from domain.policy import Policy
-from domain.types import SIDES, STAGES, Side, Stage, midnight, month_start
+from domain.types import SIDES, STAGES, Side, Stage, month_index, month_start
 
 CAPPED = 1e12
 """The ratio shown where the base is zero."""
@@ -26,22 +29,26 @@ class Gap(NamedTuple):
 # --- promises --------------------------------------------------------------------------------------------------------
 
 
-def _ratio(value: float, base: float) -> float:
-    return min(value / base, CAPPED) if base else (CAPPED if value else 1.0)
+def _ratio(promise: Promise, value: float, base: float) -> float:
+    """Value / base; turned round for a client's budget, which is bad when small (D16).
 
-
-def badness(promise: Promise, ratio: float) -> float:
-    """How far a ratio is on the bad side, 1.0 = kept: a client's budget is bad when small, a partner's when large."""
+    Nine digits are kept, so that a ratio of two decimal fractions meets the threshold that it is written as.
+    """
     if promise.kind == "budget" and promise.side == "client":
-        return _ratio(1.0, ratio)
-    return ratio
+        value, base = base, value
+    if base == 0:
+        return CAPPED if value else 1.0
+    return min(round(value / base, 9), CAPPED)
+
+
+def _small_is_bad(promise: Promise) -> bool:
+    return promise.kind not in ("delay", "budget")
 
 
 def missed(promise: Promise, value: float) -> bool:
     """Whether a value is worse than first promised."""
-    if promise.kind in ("delay", "budget"):
-        return badness(promise, _ratio(value, promise.promised)) > 1.0
-    return value < promise.promised
+    ratio = _ratio(promise, value, promise.promised)
+    return ratio < 1.0 if _small_is_bad(promise) else ratio > 1.0
 
 
 def gaps(state: Partnership, until: datetime) -> Iterator[Gap]:
@@ -50,9 +57,9 @@ def gaps(state: Partnership, until: datetime) -> Iterator[Gap]:
         if promise.made is None:
             continue
         for measure in promise.measures:
-            at = max(measure.at, promise.made.at)
-            if at <= until:
-                yield _gap(key, promise, measure, at, _ratio(measure.value, promise.promised))
+            gap = _gap(key, promise, promise.made, measure, promise.promised)
+            if gap.at <= until:
+                yield gap
 
 
 def news(state: Partnership, until: datetime, shows: Callable[[Gap], bool]) -> Iterator[Gap]:
@@ -61,31 +68,30 @@ def news(state: Partnership, until: datetime, shows: Callable[[Gap], bool]) -> I
     Where the last one had shown it already, the new one must be as much worse again: 66 days then 68 is no news.
     """
     for key, promise in state.promises.items():
-        if promise.made is None:
+        made = promise.made
+        if made is None:
             continue
         last: Measure | None = None
         for measure in promise.measures:
             if measure.revised or measure.at > until:
                 continue
-            at = max(measure.at, promise.made.at)
             base = _in_force(state, promise, measure.at)
-            gap = _gap(key, promise, measure, at, _ratio(measure.value, base))
-            known = last is not None and shows(_gap(key, promise, last, at, _ratio(last.value, base)))
-            if known and last is not None:
-                gap = _gap(key, promise, measure, at, _ratio(measure.value, last.value))
-            if shows(gap) and (last is None or _worse(promise, measure.value, last.value)):
+            if last is not None and shows(_gap(key, promise, made, last, base)):
+                base = last.value
+            gap = _gap(key, promise, made, measure, base)
+            if gap.at <= until and shows(gap) and (last is None or _worse(promise, measure.value, last.value)):
                 yield gap
             last = measure
 
 
 def _worse(promise: Promise, value: float, than: float) -> bool:
-    grows = promise.kind == "delay" or (promise.kind == "budget" and promise.side == "partner")
-    return value > than if grows else value < than
+    ratio = _ratio(promise, value, than)
+    return ratio < 1.0 if _small_is_bad(promise) else ratio > 1.0
 
 
-def _gap(key: str, promise: Promise, measure: Measure, at: datetime, ratio: float) -> Gap:
-    made = promise.made or Seen(at, 0)
-    return Gap(at, (made, Seen(measure.at, measure.version)), f"promise/{key}", promise.kind, badness(promise, ratio))
+def _gap(key: str, promise: Promise, made: Seen, measure: Measure, base: float) -> Gap:
+    seen = (made, Seen(measure.at, measure.version))
+    return Gap(max(seen).at, seen, f"promise/{key}", promise.kind, _ratio(promise, measure.value, base))
 
 
 def _in_force(state: Partnership, promise: Promise, at: datetime) -> float:
@@ -99,6 +105,29 @@ def _in_force(state: Partnership, promise: Promise, at: datetime) -> float:
             if budget.at <= at and budget.currency == promise.unit and (since is None or budget.at >= since):
                 base = float(budget.amount)
     return base
+
+
+def overdue_promises(state: Partnership, until: datetime) -> dict[str, Promise]:
+    """Promises past their due date that nobody has measured."""
+    return {
+        key: promise
+        for key, promise in state.promises.items()
+        if promise.made is not None
+        and promise.made.at <= until
+        and promise.due_on is not None
+        and promise.due_on < until.date()
+        and not any(not measure.revised and measure.at <= until for measure in promise.measures)
+    }
+
+
+def verified(state: Partnership, until: datetime) -> bool:
+    """Whether any promise was ever measured."""
+    return any(
+        not measure.revised and measure.at <= until
+        for promise in state.promises.values()
+        if promise.made is not None and promise.made.at <= until
+        for measure in promise.measures
+    )
 
 
 # --- threats and matters ---------------------------------------------------------------------------------------------
@@ -122,23 +151,10 @@ def open_matters(state: Partnership, kind: str, until: datetime) -> dict[str, Ma
     """Matters of a kind that were opened and not yet closed."""
     return {
         key: matter
-        for key, matter in state.matters.get(kind, {}).items()
+        for key, matter in matters(state, kind).items()
         if matter.opened is not None
         and matter.opened.at <= until
         and (matter.closed is None or matter.closed.at > until)
-    }
-
-
-def overdue_promises(state: Partnership, until: datetime) -> dict[str, Promise]:
-    """Promises past their due date that nobody has measured."""
-    return {
-        key: promise
-        for key, promise in state.promises.items()
-        if promise.made is not None
-        and promise.made.at <= until
-        and promise.due_on is not None
-        and midnight(promise.due_on) + timedelta(days=1) <= until
-        and not any(not measure.revised and measure.at <= until for measure in promise.measures)
     }
 
 
@@ -148,8 +164,8 @@ def unmatched(state: Partnership) -> list[str]:
     found += [f"invoice/{key}" for key, invoice in state.invoices.items() if invoice.issued is None]
     found += [f"incident/{key}" for key, incident in state.incidents.items() if incident.raised is None]
     found += [f"sla/{key}" for key, sla in state.slas.items() if sla.months and not sla.terms]
-    for kind, known in state.matters.items():
-        found += [f"{kind}/{key}" for key, matter in known.items() if matter.opened is None]
+    for kind in MATTERS:
+        found += [f"{kind}/{key}" for key, matter in matters(state, kind).items() if matter.opened is None]
     return sorted(found)
 
 
@@ -163,8 +179,8 @@ def in_force(sla: Sla, until: datetime) -> Term | None:
 
 
 def slas_in_force(state: Partnership, until: datetime) -> dict[str, tuple[Sla, Term]]:
-    """Every SLA in force with its current terms."""
-    return {key: (sla, term) for key, sla in state.slas.items() if (term := in_force(sla, until)) is not None}
+    """Every SLA in force with its current terms, by id."""
+    return {key: (sla, term) for key, sla in sorted(state.slas.items()) if (term := in_force(sla, until)) is not None}
 
 
 def negotiated_target(sla: Sla, until: datetime) -> float | None:
@@ -173,13 +189,22 @@ def negotiated_target(sla: Sla, until: datetime) -> float | None:
     return said[-1] if said else None
 
 
-def months_of(sla: Sla, until: datetime, since: datetime | None = None) -> list[SlaMonth]:
-    """Measured months known by an instant, wholly after `since` where that is given."""
-    return [
-        month
-        for month in sla.months
-        if month.at <= until and month.total > 0 and (since is None or month_start(month.month) >= since)
-    ]
+def months_since(sla: Sla, since: datetime, until: datetime) -> list[SlaMonth]:
+    """Months wholly after an instant that were measured by another, over or not."""
+    first = month_index(since)
+    if since > month_start(first):
+        first += 1
+    return [month for month in sla.months if month.month >= first and month.total > 0 and month.at <= until]
+
+
+def months_over(sla: Sla, since: datetime, until: datetime) -> list[SlaMonth]:
+    """Months wholly between two instants that were measured by the later one: a month counts when it is over."""
+    return [month for month in months_since(sla, since, until) if month.month < month_index(until)]
+
+
+def known_at(month: SlaMonth) -> datetime:
+    """When a month's attainment became true: measured, and the month over."""
+    return max(month.at, month_start(month.month + 1))
 
 
 def running(months: list[SlaMonth], count: int) -> list[SlaMonth]:
@@ -199,14 +224,13 @@ def attained(month: SlaMonth, target: float) -> bool:
 
 def meetings(state: Partnership, start: datetime, end: datetime) -> list[Meeting]:
     """Meetings held or missed after start and up to end, of all levels, in order."""
-    found = [each for level in state.meetings.values() for each in level if start < each.at <= end]
-    return sorted(found)
+    return sorted(each for level in state.meetings.values() for each in level if start < each.at <= end)
 
 
 def held_share(known: Iterable[Meeting]) -> float | None:
     """Held / due, None where nothing was due."""
-    known = list(known)
-    return sum(each.held for each in known) / len(known) if known else None
+    held = [each.held for each in known]
+    return sum(held) / len(held) if held else None
 
 
 # --- payments --------------------------------------------------------------------------------------------------------
@@ -222,47 +246,50 @@ class Punctuality(NamedTuple):
 
 def punctuality(state: Partnership, policy: Policy, start: date, end: date) -> Punctuality:
     """Payments of what fell due after start and up to end."""
-    due: dict[str, int] = {}
-    punctual: dict[str, int] = {}
+    found = Punctuality({}, {}, ())
     evidence: list[Seen] = []
     for invoice in state.invoices.values():
         if invoice.issued is None:
             continue
         day = due_day(invoice, policy.payment_days, policy.payment_days_at_most)
         if start < day <= end:
-            due[invoice.currency] = due.get(invoice.currency, 0) + invoice.amount
-            if invoice.paid_on is not None and invoice.paid_on <= day:
-                punctual[invoice.currency] = punctual.get(invoice.currency, 0) + invoice.amount
+            in_time = invoice.paid_on is not None and invoice.paid_on <= day
+            _add(found, invoice.currency, invoice.amount, invoice.amount if in_time else 0)
             evidence.append(invoice.paid or invoice.overdue or invoice.issued)
     for ordinal, rows in state.punctuality.items():
         if start.toordinal() < ordinal <= end.toordinal():
-            for currency, in_time, late in rows:
-                due[currency] = due.get(currency, 0) + in_time + late
-                punctual[currency] = punctual.get(currency, 0) + in_time
-    return Punctuality(due, punctual, tuple(evidence))
+            for currency, punctual, late in rows:
+                _add(found, currency, punctual + late, punctual)
+    return found._replace(evidence=tuple(evidence))
+
+
+def _add(found: Punctuality, currency: str, due: int, punctual: int) -> None:
+    found.due[currency] = found.due.get(currency, 0) + due
+    found.punctual[currency] = found.punctual.get(currency, 0) + punctual
 
 
 # --- activation and overlaps -----------------------------------------------------------------------------------------
 
 
-def coloured_days(state: Partnership) -> dict[int, list[int]]:
-    """Day -> coloured facts per stage; measures take theirs from what they showed (D15)."""
-    days = {day: list(counts) for day, counts in state.colours.items()}
+def coloured_days(state: Partnership, first: int, last: int) -> dict[int, list[int]]:
+    """Day -> coloured facts per stage, from a first to a last day; measures take theirs from what they showed (D15)."""
+    if last - first < len(state.colours):
+        days = {day: counted(state.colours[day]) for day in range(first, last + 1) if day in state.colours}
+    else:
+        days = {day: counted(counts) for day, counts in state.colours.items() if first <= day <= last}
     for promise in state.promises.values():
         for measure in promise.measures:
-            if not measure.revised and promise.made is not None:
-                colour = 1 if missed(promise, measure.value) else 0
-                days.setdefault(measure.at.toordinal(), [0] * 5)[colour] += 1
+            day = measure.at.toordinal()
+            if not measure.revised and promise.made is not None and first <= day <= last:
+                days.setdefault(day, [0] * 5)[1 if missed(promise, measure.value) else 0] += 1
     return days
 
 
 def activation(state: Partnership, policy: Policy, now: datetime) -> tuple[dict[Stage, float], list[int]]:
     """Per stage, its share of the coloured facts of the last 180 days, and the counts behind it."""
     today = now.toordinal()
-    counts = [0] * 5
-    for day, row in coloured_days(state).items():
-        if today - policy.activation_days < day <= today:
-            counts = [total + each for total, each in zip(counts, row, strict=True)]
+    rows = coloured_days(state, today - policy.activation_days + 1, today).values()
+    counts = [sum(column) for column in zip(*rows, strict=True)] or [0] * 5
     total = sum(counts)
     return {stage: (counts[n] / total if total else 0.0) for n, stage in enumerate(STAGES)}, counts
 
@@ -286,4 +313,3 @@ def overlapping(state: Partnership, policy: Policy, now: datetime) -> list[Stage
         if count >= policy.overlap_facts and shares[stage] >= policy.overlap_share
     }
     return [stage for stage in STAGES if stage in active | open_stages(state, now) and stage != state.stage]
-

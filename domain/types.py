@@ -30,7 +30,7 @@ Day = date
 
 
 class Sealed(Struct, frozen=True, forbid_unknown_fields=True):
-    """A personal value as the log keeps it: `p` names whose key opens `c`, so destroying one key forgets it everywhere."""
+    """A personal value as the log keeps it: `p` names whose key opens `c`; destroying one key forgets it everywhere."""
 
     p: str
     c: str
@@ -76,3 +76,9 @@ def months_before(instant: datetime, months: int) -> datetime:
     year, month = index // 12, index % 12 + 1
     last = (datetime(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)).day  # noqa: DTZ001 (only its day is read)
     return instant.replace(year=year, month=month, day=min(instant.day, last))
+
+
+def whole_months(start: datetime, end: datetime) -> int:
+    """Whole calendar months between two instants, none before the first is full."""
+    months = month_index(end) - month_index(start)
+    return max(months - (months_before(start, -months) > end), 0)

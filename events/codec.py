@@ -5,8 +5,8 @@ correlation_id?, causation_id?, data. Absent, never null. The position is not in
 """
 
 import math
-import re
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -22,8 +22,8 @@ INTEGER_LIMIT = 2**53 - 1
 SMALLEST, LARGEST = 1e-5, 1e15
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
-_long_number = re.compile(rb"\d{16}").search
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
@@ -52,29 +52,35 @@ class UncanonicalError(ValueError):
     """A value has no place in canonical bytes; the message says which and why."""
 
 
-def encode_entry(event: NewEvent, context: Context, stream: str, version: int, recorded_at: datetime) -> RecordedEvent:
-    """Write an event's bytes at its place in a stream; the position is filled in by the store.
+def encode_entry(  # noqa: PLR0917 (an event's place has these parts)
+    event: NewEvent, context: Context, stream: str, version: int, recorded_at: datetime, position: int = 0
+) -> RecordedEvent:
+    """Write an event's bytes at its place in a stream.
 
-    Raises UncanonicalError for a NUL, a lone surrogate, a number beyond the canonical range.
+    Raises UncanonicalError for a NUL, a lone surrogate, a number beyond the canonical range, a time without zone.
     """
     data = event.data
     if not isinstance(data, Event):
         message = f"{type(data).__name__} is no domain event."
         raise TypeError(message)
+    occurred_at = _utc(event.occurred_at)
     entry = Entry(
         v=FORMAT, id=event.id, stream=stream, version=version, type=data.type, schema=data.schema,
-        occurred_at=event.occurred_at, recorded_at=recorded_at, decided_at=event.decided_at,
+        occurred_at=occurred_at, recorded_at=recorded_at, decided_at=event.decided_at and _utc(event.decided_at),
         actor=context.actor, side=event.side, source=context.source, trust=context.trust,
         correlation_id=context.correlation_id, causation_id=context.causation_id, data=data,
     )  # fmt: skip
     return RecordedEvent(
-        position=0, stream=stream, version=version, type=data.type, schema=data.schema, id=event.id,
-        occurred_at=event.occurred_at, recorded_at=recorded_at, entry=canonical(entry),
+        position=position, stream=stream, version=version, type=data.type, schema=data.schema, id=event.id,
+        occurred_at=occurred_at, recorded_at=recorded_at, entry=canonical(entry, _data_of),
     )  # fmt: skip
 
 
-def canonical(value: object) -> bytes:
-    """RFC 8785 bytes of a value made of structs, dicts, lists, text, numbers, dates and UTC instants."""
+def canonical(value: object, doubtful: Callable[[bytes], object] = msgspec.json.decode) -> bytes:
+    """RFC 8785 bytes of a value made of structs, dicts, lists, text, numbers, dates and UTC instants.
+
+    `doubtful` reads from the encoder's bytes the part where numbers and names may need a second look.
+    """
     try:
         raw = _encoder.encode(value)
     except UnicodeEncodeError as error:
@@ -83,13 +89,80 @@ def canonical(value: object) -> bytes:
     if b"\\u0000" in raw and _holds_nul(msgspec.json.decode(raw)):
         message = "Text holds the character U+0000; remove it."
         raise UncanonicalError(message)
-    # Only a number that RFC 8785 writes otherwise needs the slow way: integral floats and exponents.
-    return _encoder.encode(_plain(msgspec.json.decode(raw))) if _suspicious(raw) else raw
+    if b"null" in raw:
+        _refuse_nonfinite(msgspec.to_builtins(value))
+    part = doubtful(raw)
+    if not raw.isascii():
+        _refuse_foreign_names(part)
+    return _encoder.encode(_plain(msgspec.json.decode(raw))) if _holds_odd_number([part]) else raw
 
 
-def _suspicious(raw: bytes) -> bool:
-    """Whether some number may not be canonical: an integral float, an exponent, 16 digits in a row."""
-    return b".0" in raw or b"e-" in raw or b"e+" in raw or b"-0" in raw or _long_number(raw) is not None
+class _Body(Struct):
+    data: Any
+
+
+_body = msgspec.json.Decoder(_Body)
+
+
+def _data_of(raw: bytes) -> object:
+    return _body.decode(raw).data
+
+
+def _holds_odd_number(values: Iterable[object]) -> bool:
+    """Whether some number is refused, or is written otherwise than the encoder does."""
+    for item in values:
+        kind = type(item)
+        if kind is str or kind is bool:
+            continue
+        if isinstance(item, int):
+            if not -INTEGER_LIMIT <= item <= INTEGER_LIMIT:
+                return True
+        elif isinstance(item, float):
+            if item == int(item) or not SMALLEST <= abs(item) < LARGEST:
+                return True
+        elif (isinstance(item, dict) and _holds_odd_number(item.values())) or (
+            isinstance(item, list) and _holds_odd_number(item)
+        ):
+            return True
+    return False
+
+
+def _refuse_foreign_names(value: object) -> None:
+    """Beyond ASCII, RFC 8785 sorts names by UTF-16 units and the encoder by code points."""
+    match value:
+        case dict():
+            for name, item in value.items():
+                if not name.isascii():
+                    raise UncanonicalError(f"The name {name!r} is not ASCII; only texts may hold other characters.")
+                _refuse_foreign_names(item)
+        case list():
+            for item in value:
+                _refuse_foreign_names(item)
+        case _:
+            pass
+
+
+def _utc(instant: datetime) -> datetime:
+    if instant.tzinfo is UTC:
+        return instant
+    if instant.utcoffset() is None:
+        raise UncanonicalError(f"{instant} has no zone; send it with one, as in {instant.isoformat()}Z.")
+    return instant.astimezone(UTC)
+
+
+def _refuse_nonfinite(value: object) -> None:
+    """The encoder writes them as null."""
+    match value:
+        case float() if not math.isfinite(value):
+            raise UncanonicalError(f"{value} is no number.")
+        case dict():
+            for item in value.values():
+                _refuse_nonfinite(item)
+        case list() | tuple():
+            for item in value:
+                _refuse_nonfinite(item)
+        case _:
+            pass
 
 
 def _holds_nul(value: object) -> bool:
@@ -104,7 +177,7 @@ def _holds_nul(value: object) -> bool:
             return False
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     match value:
         case dict():
             return {key: _plain(item) for key, item in value.items()}
@@ -128,7 +201,7 @@ def _number(value: float) -> int | float:
     return int(value) if value == int(value) else value
 
 
-def decode_data(kind: str, schema: int, data: Any) -> Event:
+def decode_data(kind: str, schema: int, data: dict[str, Any]) -> Event:
     """A stored event's data as today's struct, upcast where it was written in an older shape."""
     today = ALL[kind]
     return msgspec.convert(upcast(kind, schema, data, today.schema), today)
@@ -160,5 +233,23 @@ def read_entry(raw: bytes) -> Entry:
 
 def microseconds(instant: datetime) -> int:
     """An instant as integer microseconds since 1970 (the form of every time column)."""
-    delta = instant - EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    return (instant - EPOCH) // MICROSECOND
+
+
+def instant(column: int) -> datetime:
+    """The instant that a time column holds."""
+    return EPOCH + column * MICROSECOND
+
+
+def named(types: Iterable[str]) -> tuple[str, ...]:
+    """The event types that are meant, each once; `sla.*` means every type of that family."""
+    found: dict[str, None] = {}
+    for name in types:
+        family = name.removesuffix("*")
+        found.update(dict.fromkeys([name] if family == name else [known for known in ALL if known.startswith(family)]))
+    return tuple(found)
+
+
+def from_microseconds(value: int) -> datetime:
+    """A time column's value as an instant."""
+    return EPOCH + timedelta(microseconds=value)

@@ -1,6 +1,6 @@
 """What every event store promises; one contract suite holds each of them to it (tests/events/contract.py)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -40,6 +40,9 @@ class Remove(Struct, frozen=True):
 RowChange = Put | Change | Remove
 """A change of a read model or of working state (inbox, due) that commits with the events it belongs to."""
 
+Projection = Callable[[str, RecordedEvent, Struct], Sequence[RowChange]]
+"""An inline read model: the rows that follow from an organisation's event, given with its domain event."""
+
 
 class Idempotency(Struct, frozen=True, kw_only=True):
     """The key that a caller gave: `digest` is an HMAC of the request, `status` the answer's HTTP status."""
@@ -65,7 +68,8 @@ class Append(Struct, frozen=True, kw_only=True):
 
     `expected` is the stream's version before it, 0 for a stream that must be new. `takes` and `frees` are claims: names
     that only one holder in the organisation may have. `reads` are other streams that were decided upon, with the
-    versions seen. Without events, only its rows and key are written.
+    versions seen. Names that the stream does not hold are not freed; freeing comes before taking. Without events, only
+    its claims, rows and key are written, and the key remembers position 0.
     """
 
     organisation: str
@@ -96,8 +100,8 @@ class Repeated(Struct, frozen=True):
 class Conflict(Struct, frozen=True):
     """Dropped alone, nothing of it was written.
 
-    `version`: the stream is at `actual`. `claim`: `name` is held by `holder` (a stream). `read`: stream `name` moved on.
-    `key`: the idempotency key was used for another request. `event`: an event id was used for other content.
+    `version`: the stream is at `actual`. `claim`: `name` is held by `holder` (a stream). `read`: stream `name`
+    moved on. `key`: the idempotency key was used for another request. `event`: an event id was used for other content.
     `too_large`: an entry has `actual` bytes.
     """
 
@@ -108,7 +112,13 @@ class Conflict(Struct, frozen=True):
     actual: int = 0
 
 
-Result = Appended | Repeated | Conflict
+class Failed(Struct, frozen=True):
+    """Dropped alone for a reason of its own, nothing of it was written: content without canonical bytes, a bug."""
+
+    error: Exception
+
+
+Result = Appended | Repeated | Conflict | Failed
 
 
 class Head(Struct, frozen=True):
@@ -149,7 +159,8 @@ class EventStore(Protocol):
         """Write a batch in one transaction: each append whole, or dropped alone with its conflict.
 
         Later appends of the batch see the earlier ones. Entries are encoded here, with `recorded_at` =
-        max(clock, the head's last). Answers only after the commit is durable; raises StoreError otherwise.
+        max(clock, the head's last). Answers only after the commit is durable; raises StoreError otherwise. An append
+        that brings the transaction down fails alone, and the others are then written one by one.
         """
         ...
 
@@ -168,7 +179,13 @@ class EventStore(Protocol):
         ...
 
     async def read_log(
-        self, organisation: str, *, after: int = 0, limit: int = 500, types: Sequence[str] = (), stream: str | None = None
+        self,
+        organisation: str,
+        *,
+        after: int = 0,
+        limit: int = 500,
+        types: Sequence[str] = (),
+        stream: str | None = None,
     ) -> Page:
         """The events of an organisation with positions above `after`, in order; a type may end in `.*`."""
         ...

@@ -105,24 +105,23 @@ def map_item(connector: Connector, settings: Mapping[str, Json], key: str, conte
     """One item, by the first rule whose conditions hold."""
     try:
         context.settings = resolve_settings(connector.spec, settings)
-        if not isinstance(context.item, dict):
-            raise Unmappable(f"the item is {shown(context.item)}: expected a JSON object")
-        event = event_of(connector, context)
-        rule = next((rule for rule in connector.rules if all(check.holds(context) for check in rule.checks)), None)
-        if rule is None:
-            named = "this item" if event is None else f"the event {event}"
-            return Item(key=key, event=event, ignored=f"no rule matches {named}")
-        return _applied(rule, key, event, context)
+        return _matched(connector, key, context)
     except (Unmappable, SettingsError) as error:
         return Item(key=key, failed=str(error))
     except ODD as error:
         return Item(key=key, failed=f"the item holds something odd ({type(error).__name__})")
 
 
-def event_of(connector: Connector, context: Context) -> str | None:
-    """The sender's name of what happened."""
+def _matched(connector: Connector, key: str, context: Context) -> Item:
+    if not isinstance(context.item, dict):
+        raise Unmappable(f"the item is {shown(context.item)}: expected a JSON object")
     found = connector.event(context.item) if connector.event else None
-    return None if empty(found) else _line(key_text(found))
+    event = None if empty(found) else _line(key_text(found))
+    rule = next((rule for rule in connector.rules if all(check.holds(context) for check in rule.checks)), None)
+    if rule is None:
+        named = "this item" if event is None else f"the event {event}"
+        return Item(key=key, event=event, ignored=f"no rule matches {named}")
+    return _applied(rule, key, event, context)
 
 
 def _applied(rule: CompiledRule, key: str, event: str | None, context: Context) -> Item:

@@ -26,13 +26,13 @@ def _fields(text: str) -> Iterator[tuple[Where, int]]:
     counts: dict[Where, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if header := _HEADER.fullmatch(line):
-            table = _table(_names(header["name"]), header["open"] == "[[", counts)
+            table = _table(_names(header["name"]), counts, one_more=header["open"] == "[[")
             yield table, number
         elif pair := _PAIR.match(line):
             yield (*table, *_names(pair["name"])), number
 
 
-def _table(names: list[str], one_more: bool, counts: dict[Where, int]) -> Where:
+def _table(names: list[str], counts: dict[Where, int], *, one_more: bool) -> Where:
     path: Where = ()
     for index, name in enumerate(names):
         path = (*path, name)

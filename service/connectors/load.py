@@ -88,7 +88,8 @@ def _parsed(text: str, file: str) -> dict[str, object]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"line ([0-9]+)", str(error))
-        raise ConnectorError(file, int(line[1]) if line else None, None, f"this is not TOML: {error}") from None
+        number = int(line[1]) if line else len(text.splitlines())  # else "at end of document"
+        raise ConnectorError(file, number, None, f"this is not TOML: {error}") from None
     except RecursionError:
         raise ConnectorError(file, None, None, "the file is nested too deeply") from None
 

@@ -6,6 +6,7 @@ from msgspec import UNSET
 
 from service.connectors.model import Json, Setting, SettingType, Spec
 
+_LONGEST = 1_000
 _WANTED: dict[SettingType, str] = {
     "string": "a text that is not empty",
     "strings": "a list of texts",
@@ -49,7 +50,7 @@ def complain(setting: Setting, value: Json) -> str | None:
 def _fits(kind: SettingType, value: Json) -> bool:
     match kind:
         case "string":
-            return isinstance(value, str) and 0 < len(value) <= 1_000
+            return isinstance(value, str) and 0 < len(value) <= _LONGEST
         case "strings":
             return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
         case "boolean":

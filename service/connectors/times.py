@@ -10,6 +10,7 @@ from service.connectors.model import Json, TimeUnit
 
 ReadTime = Callable[[Json], datetime]
 
+_SHOWN = 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,9})?")
@@ -116,4 +117,4 @@ def _offset(text: str) -> tzinfo:
 
 def _shown(found: Json) -> str:
     text = repr(found)
-    return text if len(text) <= 60 else text[:60] + "..."
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

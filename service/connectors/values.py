@@ -16,6 +16,7 @@ from service.connectors.times import ReadTime, compile_time, written
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _REFERENCE = re.compile(r"(setting|header|let|body|source):(.*)", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
+_SOURCES = ("path", "body", "header", "setting", "let", "template", "const")
 _LARGEST = 2**53 - 1
 _SHOWN = 200
 # Whatever odd data can make JMESPath, numbers or dates raise; an item that does is failed, its neighbours are not.
@@ -122,10 +123,10 @@ def compile_value(value: Value, names: Names, where: Where) -> Compute:
 
 def compile_source(value: Value, names: Names, where: Where) -> Compute:
     """The raw value, from the one source that is given."""
-    kinds = ("path", "body", "header", "setting", "let", "template")
-    given = [kind for kind in kinds if getattr(value, kind) is not None] + ["const"] * (value.const is not UNSET)
+    given = [kind for kind in _SOURCES if getattr(value, kind) not in (None, UNSET)]
     if len(given) != 1:
-        raise FieldError(where, f"a value has one source, found {given or 'none'}: give one of {', '.join(kinds)}, const")
+        found = " and ".join(given) or "none"
+        raise FieldError(where, f"a value has one source, found {found}: give one of {', '.join(_SOURCES)}")
     if value.const is not UNSET:
         constant = value.const
         return lambda _: constant
@@ -232,8 +233,8 @@ def _finish(value: Value, where: Where) -> Callable[[Json], Json]:
             raise FieldError(where, "a time is read `as` date or instant and takes no `scale`")
         read = _time(value.unit or "iso", value.zone, where)
         return (lambda found: read(found).date().isoformat()) if value.shape == "date" else lambda x: written(read(x))
-    scale = None if value.scale is None else Decimal(str(value.scale))
-    shape = value.shape or ("number" if scale is not None else None)
+    shape = value.shape or (None if value.scale is None else "number")
+    scale = Decimal(1) if value.scale is None else Decimal(str(value.scale))
     return lambda found: _shaped(found, shape, scale)
 
 
@@ -244,7 +245,7 @@ def _time(unit: TimeUnit, zone: str | None, where: Where) -> ReadTime:
         raise FieldError((*where, "zone"), str(error)) from None
 
 
-def _shaped(found: Json, shape: str | None, scale: Decimal | None) -> Json:
+def _shaped(found: Json, shape: str | None, scale: Decimal) -> Json:
     match shape:
         case "string":
             return key_text(found)
@@ -253,14 +254,14 @@ def _shaped(found: Json, shape: str | None, scale: Decimal | None) -> Json:
         case "upper":
             return key_text(found).upper()
         case "number" | "integer":
-            return _number(found, shape == "integer", scale or Decimal(1))
+            return _number(found, scale, whole=shape == "integer")
         case "boolean":
             return _boolean(found)
         case _:
             return found
 
 
-def _number(found: Json, whole: bool, scale: Decimal) -> int | float:
+def _number(found: Json, scale: Decimal, *, whole: bool) -> int | float:
     text = found.strip() if isinstance(found, str) else ""
     if isinstance(found, int | float) and not isinstance(found, bool) and abs(found) <= _LARGEST:
         text = format(Decimal(repr(found)), "f")

@@ -1,0 +1,306 @@
+"""Administration: keys, sources, connectors, policies, and who am I."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from domain import events as e
+from domain.policy import Policy, checked
+from domain.types import Identifier, Side, Words
+from events.codec import decode, from_microseconds
+from events.envelope import RecordedEvent
+from service.api.paging import page, read_cursor
+from service.api.partnerships import PAGED
+from service.api.route import Answer, Call, Route
+from service.auth import OPERATOR, NewKey, check_scopes
+from service.body import read_instant
+from service.errors import ServiceError
+from service.handler import POLICY_STREAM, Administer, Asked
+from service.projections import keys as table
+from service.rebuilding import rebuild
+from service.views import instant
+
+# --- keys ----------------------------------------------------------------------------------------------------------------
+
+
+class KeyBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A key to create."""
+
+    scopes: tuple[str, ...]
+    name: Words | None = None
+    side: Side | None = None
+    partnerships: Annotated[tuple[Identifier, ...], Meta(min_length=1, max_length=100)] | None = None
+    expires_at: str | None = None
+
+
+async def create_key(call: Call) -> Answer:
+    """Create a key; its text is answered this once."""
+    body = call.body(KeyBody)
+    check_scopes(body.scopes)
+    wanted = NewKey(
+        scopes=body.scopes, name=body.name, side=body.side, partnerships=body.partnerships,
+        expires_at=None if body.expires_at is None else read_instant(body.expires_at, "expires_at"),
+    )  # fmt: skip
+    key, text = await call.services.keys.create(call.organisation, wanted, call.context)
+    return Answer(status=201, body={"id": key, "key": text}, headers={"Location": f"/v1/keys/{key}"})
+
+
+async def list_keys(call: Call) -> Answer:
+    """The organisation's keys, never their secrets."""
+    found = await table.list_keys(call.services.query, call.organisation, read_cursor(call), call.limit + 1)
+    shown = found[: call.limit]
+    return page(call, [_key_view(key) for key in shown], shown[-1].id if len(found) > len(shown) else None)
+
+
+async def get_key(call: Call) -> Answer:
+    """One key."""
+    return Answer(body=_key_view(await _key(call)))
+
+
+async def rotate_key(call: Call) -> Answer:
+    """A new secret for a key; the old one ends at once."""
+    key = await _key(call)
+    text = await call.services.keys.rotate(call.organisation, key.id, call.context)
+    return Answer(body={"id": key.id, "key": text})
+
+
+async def revoke_key(call: Call) -> Answer:
+    """End a key."""
+    key = await _key(call)
+    await call.services.keys.revoke(call.organisation, key.id, call.context)
+    return Answer(status=204)
+
+
+async def _key(call: Call) -> table.Key:
+    identifier = call.path("id")
+    found = await table.find_key(call.services.query, call.organisation, identifier)
+    if found is None or found.revoked_at is not None:
+        raise ServiceError("not_found", f"There is no key {identifier!r} here.")
+    return found
+
+
+def _key_view(key: table.Key) -> dict[str, Any]:
+    view: dict[str, Any] = msgspec.to_builtins(key)
+    return view | {"created_at": _from_microseconds(key.created_at), "revoked_at": _from_microseconds(key.revoked_at)}
+
+
+def _from_microseconds(value: int | None) -> str | None:
+    return None if value is None else instant(from_microseconds(value))
+
+
+async def me(call: Call) -> Answer:
+    """What the key may do, and whose log it reads."""
+    principal = call.principal
+    body = {
+        "key": principal.key, "organisation": principal.organisation, "log": principal.organisation,
+        "scopes": sorted(principal.scopes), "side": principal.side,
+        "partnerships": None if principal.partnerships is None else sorted(principal.partnerships),
+    }  # fmt: skip
+    return Answer(body=body)
+
+
+# --- sources and connectors ------------------------------------------------------------------------------------------------
+
+
+class SourceBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A source of deliveries to create."""
+
+    connector: str
+    name: Words
+    secrets: Annotated[tuple[Words, ...], Meta(max_length=10)] = ()
+    settings: dict[str, Any] = {}
+
+
+class SourceChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What to change of a source."""
+
+    name: Words | None = None
+    settings: dict[str, Any] | None = None
+
+
+class SecretsBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The secrets that count from now on: the new one first, old ones while they still may sign."""
+
+    secrets: Annotated[tuple[Words, ...], Meta(min_length=1, max_length=10)]
+
+
+async def create_source(call: Call) -> Answer:
+    """Add a source of deliveries; its URL goes into the sender's settings."""
+    body = call.body(SourceBody)
+    source = await call.services.sources.create(
+        call.organisation, body.connector, body.name, body.secrets, body.settings, call.context
+    )
+    location = {"Location": f"/v1/sources/{source}"}
+    return Answer(status=201, body={"id": source, "url": call.services.sources.url(source)}, headers=location)
+
+
+async def list_sources(call: Call) -> Answer:
+    """The organisation's sources, never their secrets."""
+    found = await table.list_sources(call.services.query, call.organisation, read_cursor(call), call.limit + 1)
+    shown = found[: call.limit]
+    items = [_source_view(call, each) for each in shown]
+    return page(call, items, shown[-1].id if len(found) > len(shown) else None)
+
+
+async def get_source(call: Call) -> Answer:
+    """One source."""
+    return Answer(body=_source_view(call, await _source(call)))
+
+
+async def change_source(call: Call) -> Answer:
+    """Change a source's name or settings."""
+    source = await _source(call)
+    body = call.body(SourceChange)
+    await call.services.sources.change(call.organisation, source, body.name, body.settings, call.context)
+    return await get_source(call)
+
+
+async def rotate_source(call: Call) -> Answer:
+    """Replace a source's secrets."""
+    source = await _source(call)
+    await call.services.sources.rotate(call.organisation, source.id, call.body(SecretsBody).secrets, call.context)
+    return await get_source(call)
+
+
+async def remove_source(call: Call) -> Answer:
+    """Remove a source; its deliveries stay readable."""
+    source = await _source(call)
+    await call.services.sources.remove(call.organisation, source.id, call.context)
+    return Answer(status=204)
+
+
+async def _source(call: Call) -> table.Source:
+    identifier = call.path("id")
+    found = await table.find_source(call.services.query, call.organisation, identifier)
+    if found is None:
+        raise ServiceError("not_found", f"There is no source {identifier!r} here.")
+    return found
+
+
+def _source_view(call: Call, source: table.Source) -> dict[str, Any]:
+    return {
+        "id": source.id, "connector": source.connector, "name": source.name, "settings": source.settings,
+        "url": call.services.sources.url(source.id), "created_at": _from_microseconds(source.created_at),
+    }  # fmt: skip
+
+
+async def list_connectors(call: Call) -> Answer:
+    """The connectors at hand."""
+    items = [
+        {"name": name, "title": each.spec.title, "summary": each.spec.summary}
+        for name, each in sorted(call.services.connectors.items())
+    ]
+    return Answer(body={"items": items, "next": None})
+
+
+async def get_connector(call: Call) -> Answer:
+    """One connector: how its sender signs, what it knows, what it maps to."""
+    name = call.path("name")
+    if name not in call.services.connectors:
+        raise ServiceError("not_found", f"There is no connector {name!r}; see GET /v1/connectors.")
+    return Answer(body=msgspec.to_builtins(call.services.connectors[name].spec))
+
+
+async def rebuild_tables(call: Call) -> Answer:
+    """Make the read models of all organisations anew; for the operator's command line alone."""
+    return Answer(body=await rebuild(call.services))
+
+
+# --- policies --------------------------------------------------------------------------------------------------------------
+
+
+async def list_policies(call: Call) -> Answer:
+    """Every policy that was adopted, in order."""
+    recorded = await call.services.store.read_stream(call.organisation, POLICY_STREAM)
+    return Answer(body={"items": [_policy_view(each) for each in recorded], "next": None})
+
+
+async def get_policy(call: Call) -> Answer:
+    """One policy by its version."""
+    text = call.path("version")
+    version = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0  # noqa: PLR2004
+    found = await call.services.store.read_stream(call.organisation, POLICY_STREAM, after=max(version - 1, 0), limit=1)
+    if not version or not found:
+        raise ServiceError("not_found", f"There is no policy version {text!r} here.")
+    return Answer(body=_policy_view(found[0]))
+
+
+async def adopt_policy(call: Call) -> Answer:
+    """Adopt a policy; decisions from now on name its version. Fields left out keep the values of policy 1."""
+    policy = call.body(Policy)
+    try:
+        checked(policy)
+    except ValueError as error:
+        raise ServiceError("bad_policy", str(error)) from error
+    version = await call.services.store.version(call.organisation, POLICY_STREAM)
+    adopted = e.PolicyAdopted(version=version + 1, policy=policy)
+    asked = Asked(
+        organisation=call.organisation, stream=POLICY_STREAM, context=call.context,
+        command=Administer(events=(adopted,), expected=version), key=await call.idempotency(201),
+    )  # fmt: skip
+    outcome = await call.services.handler.handle(asked)
+    view = _policy_view(outcome.events[0])
+    return Answer(status=201, body=view, headers={"Location": f"/v1/policies/{view['version']}"})
+
+
+def _policy_view(recorded: RecordedEvent) -> dict[str, Any]:
+    data = decode(recorded)
+    if not isinstance(data, e.PolicyAdopted):
+        message = f"A {data.type} stands in the policy stream."
+        raise TypeError(message)
+    adopted_at: datetime = recorded.recorded_at
+    return {
+        "version": recorded.version, "position": recorded.position, "adopted_at": instant(adopted_at),
+        "policy": msgspec.to_builtins(data.policy),
+    }  # fmt: skip
+
+
+ROUTES = (
+    Route(
+        method="POST", path="/v1/rebuild", scope=OPERATOR, run=rebuild_tables, summary="Make the read models anew",
+        answers={200: "Rebuilt"}, idempotent_key=False,
+    ),
+    Route(method="GET", path="/v1/me", scope="", run=me, summary="Who am I", answers={200: "Me"}),
+    Route(
+        method="POST", path="/v1/keys", scope="admin", run=create_key, summary="Create a key", body=KeyBody,
+        answers={201: "NewKey"}, problems=(413, 415), idempotent_key=False,
+    ),
+    Route(method="GET", path="/v1/keys", scope="admin", run=list_keys, summary="List keys", answers={200: "KeyPage"}, parameters=PAGED),
+    Route(method="GET", path="/v1/keys/{id:str}", scope="admin", run=get_key, summary="Read a key", answers={200: "Key"}, problems=(404,)),
+    Route(
+        method="POST", path="/v1/keys/{id:str}/rotate", scope="admin", run=rotate_key, summary="Rotate a key",
+        answers={200: "NewKey"}, problems=(404,), idempotent_key=False,
+    ),
+    Route(method="DELETE", path="/v1/keys/{id:str}", scope="admin", run=revoke_key, summary="Revoke a key", answers={204: None}, problems=(404,)),
+    Route(
+        method="POST", path="/v1/sources", scope="hooks", run=create_source, summary="Add a source", body=SourceBody,
+        answers={201: "NewSource"}, problems=(413, 415, 422), idempotent_key=False,
+    ),
+    Route(method="GET", path="/v1/sources", scope="hooks", run=list_sources, summary="List sources", answers={200: "SourcePage"}, parameters=PAGED),
+    Route(method="GET", path="/v1/sources/{id:str}", scope="hooks", run=get_source, summary="Read a source", answers={200: "Source"}, problems=(404,)),
+    Route(
+        method="PATCH", path="/v1/sources/{id:str}", scope="hooks", run=change_source, summary="Change a source",
+        body=SourceChange, answers={200: "Source"}, problems=(404, 413, 415, 422),
+    ),
+    Route(
+        method="POST", path="/v1/sources/{id:str}/rotate", scope="hooks", run=rotate_source, summary="Replace its secrets",
+        body=SecretsBody, answers={200: "Source"}, problems=(404, 413, 415), idempotent_key=False,
+    ),
+    Route(method="DELETE", path="/v1/sources/{id:str}", scope="hooks", run=remove_source, summary="Remove a source", answers={204: None}, problems=(404,)),
+    Route(method="GET", path="/v1/connectors", scope="read", run=list_connectors, summary="List connectors", answers={200: "ConnectorPage"}),
+    Route(
+        method="GET", path="/v1/connectors/{name:str}", scope="read", run=get_connector, summary="Read a connector",
+        answers={200: "Connector"}, problems=(404,),
+    ),
+    Route(method="GET", path="/v1/policies", scope="read", run=list_policies, summary="Every policy", answers={200: "PolicyPage"}),
+    Route(
+        method="GET", path="/v1/policies/{version:str}", scope="read", run=get_policy, summary="Read a policy",
+        answers={200: "AdoptedPolicy"}, problems=(404,),
+    ),
+    Route(
+        method="POST", path="/v1/policies", scope="admin", run=adopt_policy, summary="Adopt a policy", body=Policy,
+        answers={201: "AdoptedPolicy"}, problems=(409, 412, 413, 415, 422),
+    ),
+)  # fmt: skip

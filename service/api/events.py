@@ -1,0 +1,130 @@
+"""The log as a feed: pages by position, or a stream of lines."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from domain import events as e
+from events.envelope import RecordedEvent
+from events.store import Page
+from service.api.route import Answer, Call, Parameter, Route
+from service.errors import ServiceError
+from service.projections import partnerships as listed
+
+WAIT_LIMIT = 30
+FEED = (
+    Parameter(name="after", description="Events with positions above this one.", schema={"type": "integer", "minimum": 0}),
+    Parameter(name="limit", description="Events a page, 1 to 500.", schema={"type": "integer", "minimum": 1, "maximum": 500}),
+    Parameter(name="type", description="Only these types, separated by commas; `stage.*` takes a family."),
+    Parameter(name="partnership", description="Only this partnership."),
+    Parameter(name="wait", description="Seconds to wait for the first event, 0 to 30.", schema={"type": "integer"}),
+    Parameter(name="cursor", description="`next` of the page before; the same as `after`."),
+)
+
+
+async def list_events(call: Call) -> Answer:
+    """Events of the organisation in the order of the log; `position` is how far was read, also where nothing matched."""
+    stream = await _stream(call)
+    types = _types(call)
+    after = _after(call)
+    page = await _read(call, after, types, stream)
+    wait = call.number("wait", 0, 0, WAIT_LIMIT)
+    if not page.events and wait:
+        page = await _wait(call, after, types, stream, wait)
+    return await _answer(call, page)
+
+
+async def list_partnership_events(call: Call) -> Answer:
+    """Events of one partnership in the order of the log."""
+    page = await _read(call, _after(call), _types(call), await call.stream())
+    return await _answer(call, page)
+
+
+async def get_event(call: Call) -> Answer:
+    """One event by its position."""
+    text = call.path("position")
+    position = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0  # noqa: PLR2004
+    page = await call.services.store.read_log(call.organisation, after=max(position - 1, 0), limit=1)
+    if not position or not page.events or page.events[0].position != position or not _visible(call, page.events[0]):
+        raise ServiceError("not_found", f"There is no event at position {text!r} here.")
+    return Answer(body=(await call.services.views.events(call.organisation, page.events))[0])
+
+
+def _visible(call: Call, event: RecordedEvent) -> bool:
+    return call.principal.partnerships is None or call.principal.may_see(listed.partnership_of(event.stream))
+
+
+def _after(call: Call) -> int:
+    name = "cursor" if call.query("cursor") is not None else "after"
+    return call.number(name, 0, 0, 2**53 - 1)
+
+
+async def _stream(call: Call) -> str | None:
+    wanted = call.query("partnership")
+    bound = call.principal.partnerships
+    if wanted is None and bound is not None:
+        if len(bound) > 1:
+            raise ServiceError("bad_parameter", "This key is bound to several partnerships; name one with ?partnership=.")
+        wanted = next(iter(bound), "")
+    if wanted is None:
+        return None
+    call.visible(wanted)
+    if not await listed.exists(call.services.query, call.organisation, wanted):
+        raise ServiceError("not_found", f"There is no partnership {wanted!r} here.")
+    return listed.stream_of(wanted)
+
+
+def _types(call: Call) -> list[str]:
+    wanted = [each for each in (call.query("type") or "").split(",") if each]
+    for each in wanted:
+        family = each.removesuffix("*")
+        if each not in e.ALL and not (each.endswith(".*") and any(known.startswith(family) for known in e.ALL)):
+            raise ServiceError("bad_parameter", f"type {each!r} is no event type; write promise.made or stage.*.")
+    return wanted
+
+
+async def _read(call: Call, after: int, types: Sequence[str], stream: str | None) -> Page:
+    return await call.services.store.read_log(
+        call.organisation, after=after, limit=call.limit, types=types, stream=stream
+    )
+
+
+async def _wait(call: Call, after: int, types: Sequence[str], stream: str | None, seconds: int) -> Page:
+    """Wait until something new is recorded, then read; the position scanned so far is not scanned again."""
+    page = Page((), after)
+    try:
+        async with asyncio.timeout(seconds):
+            while not page.events:
+                changed = call.services.changed(call.organisation)
+                page = await _read(call, page.position, types, stream)
+                if not page.events:
+                    await changed.wait()
+    except TimeoutError:
+        pass
+    return page
+
+
+async def _answer(call: Call, page: Page) -> Answer:
+    items = await call.services.views.events(call.organisation, page.events)
+    if "application/x-ndjson" in call.request.headers.get("accept", ""):
+        lines = b"".join(msgspec.json.encode(item) + b"\n" for item in items)
+        return Answer(body=lines, media_type="application/x-ndjson", headers={"Noces-Position": str(page.position)})
+    return Answer(body={"items": items, "next": str(page.position), "position": page.position})
+
+
+ROUTES = (
+    Route(
+        method="GET", path="/v1/events", scope="read", run=list_events, summary="The log as a feed",
+        answers={200: "EventPage"}, problems=(404,), parameters=FEED,
+    ),
+    Route(
+        method="GET", path="/v1/events/{position:str}", scope="read", run=get_event, summary="One event",
+        answers={200: "Event"}, problems=(404,),
+    ),
+    Route(
+        method="GET", path="/v1/partnerships/{id:str}/events", scope="read", run=list_partnership_events,
+        summary="Events of one partnership", answers={200: "EventPage"}, problems=(404,),
+        parameters=tuple(each for each in FEED if each.name not in ("partnership", "wait")),
+    ),
+)  # fmt: skip

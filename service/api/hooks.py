@@ -1,0 +1,163 @@
+"""Webhooks in: public, proven by the source's own scheme, durable before the answer; and the inbox to look at."""
+
+import base64
+from typing import Any
+
+from msgspec import Struct
+
+from service.api.paging import page, read_cursor
+from service.api.partnerships import PAGED
+from service.api.route import PUBLIC, Answer, Call, Parameter, Route
+from service.errors import ServiceError
+from service.projections import inbox as table
+from service.projections.inbox import STATUSES, StoredDelivery, StoredItem
+from service.signature import Delivery, Refused, verify
+
+
+async def receive(call: Call) -> Answer:
+    """Take a delivery: 202 once it is durable, 200 where every item of it was known."""
+    identifier = call.path("source")
+    found = await call.services.sources.find(identifier)
+    if found is None:
+        raise ServiceError("not_found", f"There is no source {identifier!r}.")
+    organisation, source, secrets = found
+    delivery = _delivery(call)
+    connector = call.services.connectors[source.connector]
+    proof = verify(connector.spec.scheme, delivery, secrets, call.now)
+    if isinstance(proof, Refused):
+        call.services.telemetry.refused(source.id, proof.reason)
+        raise ServiceError(proof.reason, proof.detail)
+    receipt = await call.services.inbox.receive(organisation, source, proof.trust, delivery.headers, call.raw)
+    return Answer(status=200 if receipt.known else 202, body={"inbox": receipt.inbox})
+
+
+def _delivery(call: Call) -> Delivery:
+    request = call.request
+    raw_query = request.scope.get("query_string", b"").decode("latin-1")
+    raw_path = request.scope.get("raw_path") or request.scope["path"].encode()
+    url = call.services.settings.base_url + raw_path.decode("latin-1").partition("?")[0]
+    return Delivery(
+        method=request.method, url=f"{url}?{raw_query}" if raw_query else url,
+        headers=tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in request.scope["headers"]),
+        query=tuple((str(name), str(value)) for name, value in request.query_params.multi_items()), body=call.raw,
+    )  # fmt: skip
+
+
+# --- the inbox -------------------------------------------------------------------------------------------------------------
+
+
+class ReplayBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which deliveries to run again."""
+
+    status: str
+    source: str | None = None
+
+
+async def list_inbox(call: Call) -> Answer:
+    """Deliveries in order, by source and by the status of any of their items."""
+    status = _status(call.query("status"))
+    found = await table.list_deliveries(
+        call.services.query, call.organisation, status, call.query("source"), read_cursor(call), call.limit + 1
+    )
+    shown = found[: call.limit]
+    items = [await _view(call, each, whole=False) for each in shown]
+    return page(call, items, shown[-1] if len(found) > len(shown) else None)
+
+
+def _status(status: str | None) -> str | None:
+    if status is not None and status not in STATUSES:
+        raise ServiceError("bad_parameter", f"status is {status!r}; it is one of {', '.join(STATUSES)}.")
+    return status
+
+
+async def get_delivery(call: Call) -> Answer:
+    """One delivery: headers without secrets, the raw body, its items with what became of each."""
+    return Answer(body=await _view(call, call.path("id"), whole=True))
+
+
+async def replay_delivery(call: Call) -> Answer:
+    """Run a delivery's failed, ignored and unmatched items again; what was applied stays so."""
+    identifier = call.path("id")
+    await _find(call, identifier)
+    await call.services.inbox.apply(call.organisation, identifier, again=("received", "failed", "ignored"))
+    return await get_delivery(call)
+
+
+async def replay_inbox(call: Call) -> Answer:
+    """Run all deliveries of a status again."""
+    body = call.body(ReplayBody)
+    status = _status(body.status)
+    after, count = "", 0
+    while True:
+        found = await table.list_deliveries(call.services.query, call.organisation, status, body.source, after, 500)
+        if not found:
+            break
+        for each in found:
+            await call.services.inbox.apply(call.organisation, each, again=("received", "failed", "ignored"))
+        after, count = found[-1], count + len(found)
+    return Answer(body={"replayed": count})
+
+
+async def _find(call: Call, identifier: str) -> StoredDelivery:
+    found = await table.find_delivery(call.services.query, call.organisation, identifier)
+    if found is None:
+        raise ServiceError("not_found", f"There is no delivery {identifier!r} here.")
+    return found
+
+
+async def _view(call: Call, identifier: str, *, whole: bool) -> dict[str, Any]:
+    delivery = await _find(call, identifier)
+    items = await table.items_of(call.services.query, call.organisation, identifier)
+    view: dict[str, Any] = {
+        "id": delivery.id, "source": delivery.source, "status": table.status_of(items),
+        "received_at": delivery.received_at, "trust": delivery.trust,
+        "items": [await _item_view(call, item, whole=whole) for item in items],
+    }  # fmt: skip
+    if whole:
+        view |= {"headers": [list(each) for each in delivery.headers], **_body(delivery.body)}
+    return view
+
+
+async def _item_view(call: Call, item: StoredItem, *, whole: bool) -> dict[str, Any]:
+    view: dict[str, Any] = {
+        "key": item.key, "status": item.status, "rule": item.rule, "reason": item.reason, "partnership": item.partnership,
+    }  # fmt: skip
+    if whole:
+        known = await call.services.store.recall(call.organisation, f"source/{item.source}", item.key)
+        view["positions"] = [] if known is None or not known.count else list(range(known.position, known.position + known.count))
+    return view
+
+
+def _body(raw: bytes) -> dict[str, str]:
+    try:
+        return {"body": raw.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"body_base64": base64.b64encode(raw).decode()}
+
+
+_STATUS = Parameter(name="status", description="Deliveries with an item of this status.", schema={"enum": list(STATUSES)})
+
+ROUTES = (
+    Route(
+        method="POST", path="/hooks/{source:str}", scope=PUBLIC, run=receive, summary="Take a delivery",
+        body="Delivery", answers={200: "Receipt", 202: "Receipt"}, problems=(401, 404, 413, 507), open_query=True,
+        idempotent_key=False,
+    ),
+    Route(
+        method="GET", path="/v1/inbox", scope="hooks", run=list_inbox, summary="List deliveries",
+        answers={200: "InboxPage"},
+        parameters=(_STATUS, Parameter(name="source", description="Only this source."), *PAGED),
+    ),
+    Route(
+        method="GET", path="/v1/inbox/{id:str}", scope="hooks", run=get_delivery, summary="Read a delivery",
+        answers={200: "Delivered"}, problems=(404,),
+    ),
+    Route(
+        method="POST", path="/v1/inbox/{id:str}/replay", scope="hooks", run=replay_delivery, summary="Run a delivery again",
+        answers={200: "Delivered"}, problems=(404,), idempotent_key=False,
+    ),
+    Route(
+        method="POST", path="/v1/inbox/replay", scope="hooks", run=replay_inbox, summary="Run deliveries again",
+        body=ReplayBody, answers={200: "Replayed"}, problems=(413, 415), idempotent_key=False,
+    ),
+)  # fmt: skip

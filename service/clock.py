@@ -1,0 +1,67 @@
+"""The clock: looks at what has fallen due and lets each partnership settle what time owes it."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from domain import commands as c
+from domain.errors import DomainError
+from events.envelope import Context
+from events.store import StoreError
+from service.errors import ServiceError
+from service.handler import Asked, Handler
+from service.projections import Query, due
+
+log = structlog.get_logger()
+
+ACTOR = "clock"
+AT_ONCE = 500
+
+
+class Clock:
+    """Wakes every few seconds; what it writes is dated when it fell due, and never written twice."""
+
+    def __init__(self, query: Query, handler: Handler, clock: Callable[[], datetime], seconds: float) -> None:
+        self._query = query
+        self._handler = handler
+        self._clock = clock
+        self._seconds = seconds
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start to look."""
+        self._task = asyncio.create_task(self._look_for_ever(), name="clock")
+
+    async def stop(self) -> None:
+        """Look no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _look_for_ever(self) -> None:
+        while True:
+            try:
+                while await self.look():
+                    pass
+            except Exception:
+                log.exception("clock_failed")
+            await asyncio.sleep(self._seconds)
+
+    async def look(self) -> int:
+        """Settle what is due now; the number of partnerships that moved on."""
+        owing = await due.owing(self._query, self._clock(), AT_ONCE)
+        settled = await asyncio.gather(*(self._settle(*each) for each in owing))
+        return sum(settled)
+
+    async def _settle(self, organisation: str, stream: str) -> bool:
+        asked = Asked(
+            organisation=organisation, stream=stream, command=c.Tick(), context=Context(actor=ACTOR), bulk=True
+        )
+        try:
+            outcome = await self._handler.handle(asked)
+        except (DomainError, ServiceError, StoreError) as error:
+            log.warning("clock_waits", stream=stream, reason=getattr(error, "code", "error"))
+            return False
+        return bool(outcome.events)

@@ -1,0 +1,112 @@
+"""The doctor: settings that are unsafe or slow, each with what to do about it."""
+
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from events.lock import read_lock
+from events.sqlite import SqliteStore
+from service.settings import Settings
+
+NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs")
+ROOM = 1_000_000_000
+SAFE_SQLITE = (3, 51, 3)
+
+
+class Finding(Struct, frozen=True):
+    """One thing that was looked at."""
+
+    level: Literal["ok", "warning", "unsafe"]
+    name: str
+    detail: str
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Everything there is to say of these settings and this machine."""
+    path = settings.database_path.absolute()
+    findings = [_address(settings), _base_url(settings), _master_key(settings, path), _demo(settings)]
+    findings += [_file_system(path), _room(path), _holder(path)]
+    if path.exists():
+        findings += await _database(path)
+    return findings
+
+
+def _address(settings: Settings) -> Finding:
+    if settings.host in ("127.0.0.1", "::1", "localhost"):
+        return Finding("ok", "host", f"listens on {settings.host} only")
+    return Finding("warning", "host", f"listens on {settings.host}: let a proxy with TLS stand before it")
+
+
+def _base_url(settings: Settings) -> Finding:
+    if not settings.public_base_url:
+        return Finding("warning", "public_base_url", "is not set: senders that sign the address (HubSpot) cannot be verified")
+    if not settings.public_base_url.startswith("https://"):
+        return Finding("unsafe", "public_base_url", f"{settings.public_base_url} is not https: keys travel in clear text")
+    return Finding("ok", "public_base_url", settings.public_base_url)
+
+
+def _master_key(settings: Settings, path: Path) -> Finding:
+    if settings.master_key:
+        return Finding("ok", "master_key", "comes from the settings")
+    key = path.parent / "master.key"
+    if not key.exists():
+        return Finding("ok", "master_key", f"will be made at {key} at first start")
+    if stat.S_IMODE(key.stat().st_mode) & 0o077:
+        return Finding("unsafe", "master_key", f"{key} can be read by others: chmod 600 {key}")
+    return Finding("warning", "master_key", f"{key} lies beside the database: keep it out of the database's backups")
+
+
+def _demo(settings: Settings) -> Finding:
+    if settings.demo:
+        return Finding("warning", "demo", "NOCES_DEMO is on: a first start writes invented partnerships into the log")
+    return Finding("ok", "demo", "off")
+
+
+def _file_system(path: Path) -> Finding:
+    kind = _file_system_of(path.parent)
+    if kind in NETWORK_FILE_SYSTEMS:
+        return Finding("unsafe", "file_system", f"{path.parent} is {kind}: locks do not hold there, use a local disk")
+    return Finding("ok", "file_system", kind or "local")
+
+
+def _file_system_of(folder: Path) -> str:
+    """The kind of the deepest mount that holds the folder."""
+    try:
+        mounts = [line.split() for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return ""
+    holding = [(mount[1], mount[2]) for mount in mounts if os.path.commonpath([mount[1], str(folder)]) == mount[1]]
+    return max(holding, key=lambda each: len(each[0]))[1] if holding else ""
+
+
+def _room(path: Path) -> Finding:
+    folder = next(each for each in (path.parent, *path.parent.parents) if each.exists())
+    free = shutil.disk_usage(folder).free
+    level: Literal["ok", "warning"] = "ok" if free > ROOM else "warning"
+    return Finding(level, "disk", f"{free // 1_000_000} MB free at {folder}")
+
+
+def _holder(path: Path) -> Finding:
+    held = read_lock(path) if path.exists() else None
+    return Finding("ok", "lock", f"a server runs (pid {held.get('pid')}, {held.get('url')})" if held else "no server runs")
+
+
+async def _database(path: Path) -> list[Finding]:
+    store = await SqliteStore.open_readonly(path)
+    try:
+        ((version,),) = await store.query("SELECT sqlite_version()")
+        ((everything,),) = await store.query("SELECT count(*) FROM keys WHERE revoked_at IS NULL AND expires_at IS NULL")
+    finally:
+        await store.close()
+    known = tuple(int(part) for part in str(version).split("."))
+    if known < SAFE_SQLITE:
+        detail = f"{version}: before 3.51.3 a second checkpointer may corrupt a file; this service has one writer and no other"
+        sqlite = Finding("warning", "sqlite", detail)
+    else:
+        sqlite = Finding("ok", "sqlite", str(version))
+    keys = Finding("warning" if everything else "ok", "keys", f"{everything} keys never expire")
+    return [sqlite, keys]

@@ -1,0 +1,518 @@
+"""The write path: a command waits in the queue, is decided on the state its predecessor left, and is answered when durable.
+
+One writer a process. A batch is one transaction; who loses a claim or a version loses alone. Nothing is acknowledged
+before the commit, and a caller that went away changes nothing for the others.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+
+import structlog
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from domain import commands as c
+from domain import events as e
+from domain.decide import Decided, Decision, Situation, decide, needs_past
+from domain.errors import DomainError
+from domain.machine import SEPARATED
+from domain.owed import next_due
+from domain.partnership import Partnership, fold
+from domain.policy import POLICY_1, Policy
+from domain.types import Sealed
+from events.codec import UncanonicalError, decode, read_entry
+from events.envelope import Context, NewEvent, RecordedEvent
+from events.store import (
+    Append,
+    Appended,
+    Conflict,
+    EventStore,
+    Failed,
+    Idempotency,
+    KeyRecord,
+    Repeated,
+    Result,
+    RowChange,
+    StoreError,
+)
+from service.errors import ServiceError
+from service.ids import Ids
+from service.projections.due import due_row
+from service.projections.partnerships import partnership_of
+from service.queue import FairQueue
+from service.states import States
+from service.vault import Vault
+
+BATCH = 128
+PATIENCE = timedelta(seconds=5)
+POLICY_STREAM = "policy"
+
+log = structlog.get_logger()
+
+
+class Administer(Struct, frozen=True, kw_only=True):
+    """Events of the organisation's own streams (keys, sources, policies), decided by whoever asks."""
+
+    events: tuple[e.Event, ...]
+    takes: tuple[str, ...] = ()
+    frees: tuple[str, ...] = ()
+    expected: int | None = None
+
+
+class Asked(Struct, kw_only=True):
+    """A command with everything around it that the log should know."""
+
+    organisation: str
+    stream: str
+    command: c.Command | Administer
+    context: Context
+    key: Idempotency | None = None
+    if_match: int | None = None
+    bulk: bool = False
+    rows: tuple[RowChange, ...] = ()
+    ids: tuple[str, ...] = ()
+    """The ids of a command's own facts, in order, where the caller derives them."""
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What came of it: the events, the state after them, and whether they were there before."""
+
+    events: tuple[RecordedEvent, ...]
+    state: Partnership
+    refused: bool = False
+    repeated: bool = False
+    replayed: KeyRecord | None = None
+
+
+class _Job(Struct, kw_only=True, eq=False):
+    asked: Asked
+    future: asyncio.Future[Outcome]
+    deadline: datetime
+    event_ids: dict[str, str] = field(default_factory=dict)
+    sealed_rows: list[RowChange] = field(default_factory=list)
+    decision: Decision | None = None
+    repeats: tuple[RecordedEvent, ...] = ()
+
+    @property
+    def turn(self) -> tuple[str, str]:
+        return self.asked.organisation, self.asked.context.actor
+
+    @property
+    def bulk(self) -> bool:
+        return self.asked.bulk
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.asked.organisation, self.asked.stream
+
+
+class Handler:
+    """Takes commands, writes what follows from them, and keeps the states that readers see."""
+
+    def __init__(
+        self, store: EventStore, states: States, vault: Vault, clock: Callable[[], datetime], ids: Ids,
+        quiet: timedelta = timedelta(),
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._vault = vault
+        self._clock = clock
+        self._ids = ids
+        self._quiet = quiet
+        self._queue: FairQueue[_Job] = FairQueue()
+        self._running: set[tuple[str, str, str]] = set()
+        self._policies: dict[str, tuple[int, Policy]] = {}
+        self._due: dict[tuple[str, str], datetime | None] = {}
+        self._writer: asyncio.Task[None] | None = None
+        self._background: set[asyncio.Task[None]] = set()
+        self.states = states
+        self.on_recorded: list[Callable[[str, tuple[RecordedEvent, ...]], None]] = []
+
+    # --- life ------------------------------------------------------------------------------------------------------
+
+    def start(self, on_death: Callable[[], None]) -> None:
+        """Start the writer; `on_death` ends the process, for a dead writer would leave every caller waiting."""
+        self._writer = asyncio.create_task(self._write_for_ever(), name="writer")
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled():
+                log.critical("writer_died", error=repr(task.exception()))
+                on_death()
+
+        self._writer.add_done_callback(ended)
+
+    async def stop(self) -> None:
+        """Let what was queued be written, then end the writer."""
+        while len(self._queue):
+            await asyncio.sleep(0.01)
+        if self._writer is not None:
+            self._writer.cancel()
+            await asyncio.gather(self._writer, *self._background, return_exceptions=True)
+
+    # --- asking ----------------------------------------------------------------------------------------------------
+
+    async def handle(self, asked: Asked) -> Outcome:
+        """Write a command and answer when it is durable.
+
+        Raises DomainError, ServiceError (stale_version, key_reused, still_running, link_taken, already_open, busy) or
+        StoreError; then nothing was written.
+        """
+        if asked.key is None:
+            return await self._enqueue(asked)
+        running = (asked.organisation, asked.key.scope, asked.key.key)
+        if running in self._running:
+            raise ServiceError(
+                "still_running", "A request with this Idempotency-Key is still running; ask again in a second.",
+                headers={"Retry-After": "1"},
+            )  # fmt: skip
+        self._running.add(running)
+        try:
+            known = await self._store.recall(asked.organisation, asked.key.scope, asked.key.key)
+            return await (self._enqueue(asked) if known is None else self._replay(asked, known))
+        finally:
+            self._running.discard(running)
+
+    async def _enqueue(self, asked: Asked) -> Outcome:
+        return await (await self.submit(asked))
+
+    async def submit(self, asked: Asked) -> asyncio.Future[Outcome]:
+        """Put a command in the queue; the future answers when it is durable. Order of submission is order of decision."""
+        job = _Job(asked=asked, future=asyncio.get_running_loop().create_future(), deadline=self._clock() + PATIENCE)
+        await self._seal(job)
+        self._queue.put(job)
+        return job.future
+
+    async def _replay(self, asked: Asked, known: KeyRecord) -> Outcome:
+        """The first answer again, rebuilt from the log."""
+        if asked.key is not None and known.digest != asked.key.digest:
+            raise _key_reused()
+        page = await self._store.read_log(asked.organisation, after=known.position - 1, limit=known.count)
+        last = page.events[-1]
+        past = await self.states.past(asked.organisation, last.stream)
+        state = fold([each for each in past if each.version <= last.version])
+        refused = any(each.type == e.TransitionRefused.type for each in page.events)
+        return Outcome(events=page.events, state=state, refused=refused, replayed=known)
+
+    # --- sealing ---------------------------------------------------------------------------------------------------
+
+    async def _seal(self, job: _Job) -> None:
+        """Replace what is personal by sealed values, before anything is decided."""
+        match job.asked.command:
+            case c.RecordFacts(facts):
+                sealed = [await self._seal_one(job, fact.data, number) for number, fact in enumerate(facts)]
+                command: c.Command = c.RecordFacts(
+                    tuple(c.Fact(data, fact.occurred_at) for data, fact in zip(sealed, facts, strict=True))
+                )
+            case c.AskTransition(text=str(text)) as asked:
+                decided = await self._seal_one(job, e.SeparationDecided(reason="other", side="client", text=text))
+                command = replace(asked, text=decided.text)  # type: ignore[attr-defined]
+            case c.RequestOverride(reason=str(reason)) as asked:
+                wanted = e.OverrideRequested(override="-", to="-", reason=reason, by="-")
+                command = replace(asked, reason=(await self._seal_one(job, wanted)).reason)  # type: ignore[attr-defined]
+            case _:
+                return
+        job.asked.command = command
+
+    async def _seal_one(self, job: _Job, data: e.Event, number: int = 0) -> e.Event:
+        asked = job.asked
+        event_id = asked.ids[number] if number < len(asked.ids) else self._ids.new("evt")
+        sealed, rows = await self._vault.seal(asked.organisation, event_id, data)
+        job.sealed_rows += rows
+        job.event_ids[_identity(sealed)] = event_id
+        return sealed
+
+    # --- writing ---------------------------------------------------------------------------------------------------
+
+    async def _write_for_ever(self) -> None:
+        while True:
+            await self._write_batch(await self._queue.take(BATCH))
+
+    async def _write_batch(self, jobs: list[_Job]) -> None:
+        working: dict[tuple[str, str], Partnership] = {}
+        planned: list[tuple[_Job, Append]] = []
+        for job in jobs:
+            try:
+                append = await self._plan(job, working)
+            except (DomainError, ServiceError, StoreError) as error:
+                _fail(job, error)
+            except Exception as error:  # noqa: BLE001  # one caller's accident must not end the writer
+                log.exception("command_failed", stream=job.asked.stream)
+                _fail(job, error)
+            else:
+                if append is not None:
+                    planned.append((job, append))
+        if planned:
+            await self._commit(planned)
+
+    async def _commit(self, planned: list[tuple[_Job, Append]]) -> None:
+        try:
+            results = await self._store.append([append for _, append in planned])
+        except StoreError as error:
+            for job, _ in planned:
+                self._forget(job)
+                _fail(job, error)
+            return
+        for (job, append), result in zip(planned, results, strict=True):
+            await self._finish(job, append, result)
+
+    async def _plan(self, job: _Job, working: dict[tuple[str, str], Partnership]) -> Append | None:
+        asked = job.asked
+        if isinstance(asked.command, Administer):
+            return await self._plan_administration(job, asked.command)
+        state = working.get(job.place) or await self.states.load(*job.place)
+        if asked.if_match is not None and asked.if_match != state.etag:
+            raise _stale(state)
+        past: list[e.Happened] | None = None
+        if needs_past(state, asked.command):
+            if job.place in working:
+                self._queue.put(job, first=True)
+                return None
+            past = await self.states.past(*job.place)
+        version, policy = await self.policy(asked.organisation)
+        situation = Situation(
+            policy=policy, policy_version=version, now=self._clock(), past=None if past is None else (lambda: past)
+        )
+        decision = decide(state, asked.command, situation)
+        return await self._append_of(job, state, decision, (version, policy), working)
+
+    async def _append_of(
+        self, job: _Job, state: Partnership, decision: Decision, policy: tuple[int, Policy],
+        working: dict[tuple[str, str], Partnership],
+    ) -> Append | None:  # fmt: skip
+        asked = job.asked
+        if asked.if_match is not None and _moved_by_time(decision, asked.command):
+            raise _stale(decision.state)
+        if decision.repeated and await self._answer_repetition(job, state, decision):
+            return None
+        job.decision = decision
+        events = tuple(self._new_event(job, each) for each in decision.events)
+        working[job.place] = decision.state
+        rows = (*asked.rows, *job.sealed_rows, *self._due_rows(job, decision.state, policy[1]))
+        # What says nothing new leaves no key: asked again, it finds the first event again.
+        key = asked.key if events else None
+        if key is not None and decision.refused:
+            key = Idempotency(scope=key.scope, key=key.key, digest=key.digest, status=409)
+        takes, frees = _claims(asked.stream, decision)
+        return Append(
+            organisation=asked.organisation, stream=asked.stream, expected=state.version, events=events,
+            context=asked.context, takes=takes, frees=frees, reads=((POLICY_STREAM, policy[0]),), key=key, rows=rows,
+        )  # fmt: skip
+
+    async def _answer_repetition(self, job: _Job, state: Partnership, decision: Decision) -> bool:
+        """Answer from the first event what says nothing new: an opening again, a refusal again by the same actor."""
+        version = decision.repeated[0]
+        if decision.refused:
+            (known,) = await self._store.read_stream(*job.place, after=version - 1, limit=1)
+            same_actor = _actor(known) == job.asked.context.actor
+            if same_actor:
+                _answer(job, Outcome(events=(known,), state=state, refused=True, repeated=True))
+            return same_actor
+        if decision.events:
+            return False
+        found = [(await self._store.read_stream(*job.place, after=each - 1, limit=1))[0] for each in decision.repeated]
+        job.repeats = tuple(found)
+        if job.asked.rows:
+            return False
+        _answer(job, Outcome(events=job.repeats, state=state, repeated=True))
+        return True
+
+    def _new_event(self, job: _Job, decided: Decided) -> NewEvent:
+        event_id = job.event_ids.get(_identity(decided.data)) or self._ids.new("evt")
+        side = getattr(decided.data, "side", None)
+        return NewEvent(
+            id=event_id, data=decided.data, occurred_at=decided.occurred_at, decided_at=decided.decided_at, side=side
+        )
+
+    def _due_rows(self, job: _Job, state: Partnership, policy: Policy) -> list[RowChange]:
+        due = next_due(state, policy)
+        if due is not None and self._quiet and isinstance(job.asked.command, c.RecordFacts):
+            now = self._clock()
+            dated = [fact.occurred_at for fact in job.asked.command.facts if fact.occurred_at is not None]
+            # Somebody is telling an old story: time waits for the rest of it.
+            if dated and min(dated) < now - timedelta(days=1):
+                due = max(due, now + self._quiet)
+        if self._due.get(job.place, ...) == due:
+            return []
+        self._due[job.place] = due
+        return [due_row(*job.place, due)]
+
+    async def _plan_administration(self, job: _Job, command: Administer) -> Append:
+        asked = job.asked
+        version = await self._store.version(asked.organisation, asked.stream)
+        if command.expected is not None and command.expected != version:
+            raise ServiceError("stale_version", f"This stream is at version {version}; read it again.", etag=str(version))
+        now = self._clock()
+        events = tuple(NewEvent(id=self._ids.new("evt"), data=data, occurred_at=now) for data in command.events)
+        return Append(
+            organisation=asked.organisation, stream=asked.stream, expected=version, events=events,
+            context=asked.context, takes=command.takes, frees=command.frees, key=asked.key, rows=asked.rows,
+        )  # fmt: skip
+
+    # --- after the commit --------------------------------------------------------------------------------------------
+
+    async def _finish(self, job: _Job, append: Append, result: Result) -> None:
+        match result:
+            case Appended(events):
+                self._recorded(job, events)
+            case Repeated(events, known):
+                self.states.evict(*job.place)
+                await self._finish_repeated(job, events, known)
+            case Failed(error):
+                self._forget(job)
+                _fail(job, error)
+            case Conflict():
+                self._forget(job)
+                await self._finish_conflict(job, append, result)
+
+    def _forget(self, job: _Job) -> None:
+        self.states.evict(*job.place)
+        self._due.pop(job.place, None)
+
+    def _recorded(self, job: _Job, events: tuple[RecordedEvent, ...]) -> None:
+        asked = job.asked
+        state = job.decision.state if job.decision is not None else Partnership()
+        if job.decision is not None:
+            self.states.keep(*job.place, state)
+            self._vault.committed(asked.organisation, job.sealed_rows)
+            self._in_background(self.states.snapshot(*job.place, state))
+        if asked.stream == POLICY_STREAM:
+            self._policies.pop(asked.organisation, None)
+        refused = job.decision is not None and job.decision.refused
+        _answer(job, Outcome(events=events or job.repeats, state=state, refused=refused, repeated=not events))
+        for each in self.on_recorded:
+            each(asked.organisation, events)
+
+    async def _finish_repeated(self, job: _Job, events: tuple[RecordedEvent, ...], known: KeyRecord | None) -> None:
+        if known is not None:
+            try:
+                _answer(job, await self._replay(job.asked, known))
+            except (ServiceError, StoreError) as error:
+                _fail(job, error)
+            return
+        state = await self.states.load(*job.place)
+        _answer(job, Outcome(events=events, state=state, repeated=True))
+
+    async def _finish_conflict(self, job: _Job, append: Append, conflict: Conflict) -> None:
+        match conflict.reason:
+            case "version" | "read":
+                self._policies.pop(job.asked.organisation, None)
+                self._again(job)
+            case "claim":
+                _fail(job, _claimed(conflict))
+            case "key":
+                _fail(job, _key_reused())
+            case "too_large":
+                _fail(job, ServiceError("entry_too_large", f"An entry takes at most 65,535 bytes; this one has {conflict.actual}."))
+            case "event":
+                _fail(job, ServiceError("already_recorded", f"Event {conflict.name!r} was recorded with other content."))
+
+    def _again(self, job: _Job) -> None:
+        """Another node was faster: decide again until patience ends."""
+        if self._clock() > job.deadline:
+            _fail(job, ServiceError("busy", "This partnership is being written by many; try again.", headers={"Retry-After": "1"}))
+        else:
+            job.decision = None
+            self._queue.put(job, first=True)
+
+    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    # --- policies ----------------------------------------------------------------------------------------------------
+
+    async def policy(self, organisation: str) -> tuple[int, Policy]:
+        """The policy in force and its version; policy 1 by default before any was adopted (version 0)."""
+        known = self._policies.get(organisation)
+        if known is None:
+            version = await self._store.version(organisation, POLICY_STREAM)
+            adopted = await self._store.read_stream(organisation, POLICY_STREAM, after=version - 1) if version else ()
+            data = decode(adopted[-1]) if adopted else None
+            known = (version, data.policy) if isinstance(data, e.PolicyAdopted) else (0, POLICY_1)
+            self._policies[organisation] = known
+        return known
+
+
+# --- small things ------------------------------------------------------------------------------------------------------
+
+
+def _answer(job: _Job, outcome: Outcome) -> None:
+    if not job.future.done():
+        job.future.set_result(outcome)
+
+
+def _fail(job: _Job, error: Exception) -> None:
+    if isinstance(error, UncanonicalError):
+        error = ServiceError("bad_text", str(error))
+    if not job.future.done():
+        job.future.set_exception(error)
+
+
+def _identity(data: e.Event) -> str:
+    """What tells an own fact among the events of its decision: the sealed value, else the object."""
+    for name in ("text", "reason"):
+        value = getattr(data, name, None)
+        if isinstance(value, Sealed):
+            return f"{value.p}/{value.c}"
+    return str(id(data))
+
+
+def _actor(recorded: RecordedEvent) -> str:
+    return read_entry(recorded.entry).actor
+
+
+def _claims(stream: str, decision: Decision) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    takes = [_claim(stream, each) for each in decision.takes]
+    frees = [_claim(stream, each) for each in decision.frees]
+    pair = f"pair/{decision.state.client}\x1f{decision.state.partner}"
+    for each in decision.events:
+        if isinstance(each.data, e.PartnershipOpened):
+            takes.append(pair)
+        elif isinstance(each.data, e.StageEntered):
+            if each.data.outcome == "separated":
+                frees.append(pair)
+            elif each.data.left == SEPARATED:
+                takes.append(pair)
+    return tuple(takes), tuple(frees)
+
+
+def _claim(stream: str, claim: str) -> str:
+    """The clock's claims are the partnership's own; links are the organisation's."""
+    kind, _, rest = claim.partition("/")
+    return f"clock/{partnership_of(stream)}/{rest}" if kind == "clock" else claim
+
+
+def _moved_by_time(decision: Decision, command: object) -> bool:
+    """Whether time moved the stage before the command itself was looked at."""
+    own = {id(fact.data) for fact in command.facts} if isinstance(command, c.RecordFacts) else set()
+    for each in decision.events:
+        if id(each.data) in own or isinstance(each.data, (e.TransitionRefused, e.SeparationDecided, e.SeparationRevoked)):
+            return False
+        if isinstance(each.data, e.StageEntered):
+            return not (isinstance(command, c.AskTransition) and each.data.trigger == command.trigger)
+    return False
+
+
+def _stale(state: Partnership) -> ServiceError:
+    return ServiceError(
+        "stale_version", f"The partnership has moved on to ETag \"{state.etag}\"; read it again and decide anew.",
+        etag=f'"{state.etag}"',
+    )  # fmt: skip
+
+
+def _key_reused() -> ServiceError:
+    return ServiceError("key_reused", "This Idempotency-Key was used for another request; use a new key for a new request.")
+
+
+def _claimed(conflict: Conflict) -> ServiceError:
+    holder = partnership_of(conflict.holder)
+    kind, _, name = conflict.name.partition("/")
+    if kind == "pair":
+        client, _, partner = name.partition("\x1f")
+        detail = f"Partnership {holder} between {client!r} and {partner!r} is open already; record facts there."
+        return ServiceError("already_open", detail, id=holder)
+    if kind == "link":
+        detail = f"Link {name.replace(chr(31), '/')} belongs to {holder}; remove it there first."
+        return ServiceError("link_taken", detail, id=holder)
+    return ServiceError("name_taken", f"{conflict.name} is taken by {holder}.", id=holder)
+

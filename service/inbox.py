@@ -1,0 +1,280 @@
+"""Deliveries in: verified, durable, answered; then mapped, matched and applied item by item, exactly once each.
+
+Nothing verified is dropped: what cannot be mapped, matched or accepted stays with its reason and can be run again.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+import structlog
+from msgspec import Struct
+
+from domain import commands as c
+from domain import events as e
+from domain.errors import DomainError
+from events.codec import decode
+from events.envelope import Context, RecordedEvent
+from events.store import Append, Conflict, EventStore, Idempotency, RowChange, StoreError
+from service.api.facts import read_fact
+from service.connectors.compiled import Connector
+from service.connectors.engine import Item, map_delivery
+from service.errors import ServiceError
+from service.handler import Asked, Handler
+from service.ids import Ids
+from service.projections import Query
+from service.projections import inbox as table
+from service.projections import links as linked
+from service.projections import partnerships as listed
+from service.projections.inbox import StoredDelivery, StoredItem
+from service.projections.keys import Source, find_source
+from service.projections.links import Link
+
+log = structlog.get_logger()
+
+SECRET_HEADERS = ("authorization", "cookie", "token", "signature", "secret", "password", "api-key", "apikey")
+ITEM_STREAM = "inbox"
+
+
+class Receipt(Struct, frozen=True):
+    """What the sender is told: the delivery's id, and whether all of it was known before."""
+
+    inbox: str
+    known: bool
+
+
+class Inbox:
+    """Receives deliveries and applies their items."""
+
+    def __init__(
+        self, store: EventStore, query: Query, handler: Handler, connectors: Mapping[str, Connector],
+        clock: Callable[[], datetime], ids: Ids, count: Callable[[str, str], None] = lambda source, outcome: None,
+    ) -> None:  # fmt: skip
+        self._count = count
+        self._store = store
+        self._query = query
+        self._handler = handler
+        self._connectors = connectors
+        self._clock = clock
+        self._ids = ids
+        self._work: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self._queued: set[tuple[str, str]] = set()
+        self._worker: asyncio.Task[None] | None = None
+        handler.on_recorded.append(self._look_for_links)
+
+    # --- receiving ---------------------------------------------------------------------------------------------------
+
+    async def receive(
+        self, organisation: str, source: Source, trust: str, headers: Sequence[tuple[str, str]], body: bytes
+    ) -> Receipt:
+        """Store a verified delivery; answers only when it is durable. Raises StoreError when it is not."""
+        items = self._map(source, headers, body)
+        inbox = self._ids.new("inb")
+        while True:
+            known = await table.known_items(self._query, organisation, source.id, [item.key for item in items])
+            fresh = [item for item in items if item.key not in known]
+            if not fresh:
+                return Receipt(min(item.inbox for item in known.values()), known=True)
+            delivery = StoredDelivery(
+                id=inbox, source=source.id, received_at=_text(self._clock()), trust=trust,
+                headers=[each for each in headers if not _secret(each[0])], body=body,
+            )  # fmt: skip
+            if await self._stored(organisation, delivery, fresh):
+                self.run(organisation, inbox)
+                return Receipt(inbox, known=False)
+
+    async def _stored(self, organisation: str, delivery: StoredDelivery, items: Sequence[Item]) -> bool:
+        """Write the delivery with the claims of its items; false when another delivery was faster with one of them."""
+        rows: list[RowChange] = [table.delivery_row(organisation, delivery)]
+        for ordinal, item in enumerate(items):
+            stored = StoredItem(
+                source=delivery.source, key=item.key, inbox=delivery.id, ordinal=ordinal, status="received",
+                rule=item.rule, reason=None, partnership=None,
+            )  # fmt: skip
+            rows.append(table.item_row(organisation, stored))
+        append = Append(
+            organisation=organisation, stream=f"{ITEM_STREAM}-{delivery.id}", expected=0, events=(),
+            context=Context(actor=delivery.source), rows=tuple(rows),
+            takes=tuple(f"item/{delivery.source}/{item.key}" for item in items),
+        )  # fmt: skip
+        (result,) = await self._store.append([append])
+        return not isinstance(result, Conflict)
+
+    def _map(self, source: Source, headers: Sequence[tuple[str, str]], body: bytes) -> tuple[Item, ...]:
+        return map_delivery(self._connectors[source.connector], source.settings, body, headers, source.id)
+
+    # --- applying ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the worker."""
+        self._worker = asyncio.create_task(self._apply_for_ever(), name="inbox")
+
+    async def stop(self) -> None:
+        """End the worker; what is left is found again at the next start."""
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
+
+    def run(self, organisation: str, inbox: str) -> None:
+        """Let the worker look at a delivery."""
+        if (organisation, inbox) not in self._queued:
+            self._queued.add((organisation, inbox))
+            self._work.put_nowait((organisation, inbox))
+
+    async def recover(self) -> None:
+        """Find the deliveries that a crash left received."""
+        for organisation, inbox in await table.deliveries_with(self._query, "received", 100_000):
+            self.run(organisation, inbox)
+
+    async def idle(self) -> None:
+        """Wait until nothing is left to apply."""
+        await self._work.join()
+
+    async def _apply_for_ever(self) -> None:
+        await self.recover()
+        while True:
+            organisation, inbox = await self._work.get()
+            self._queued.discard((organisation, inbox))
+            try:
+                await self.apply(organisation, inbox)
+            except StoreError as error:
+                log.warning("inbox_waits", inbox=inbox, reason=error.code)
+                asyncio.get_running_loop().call_later(1.0, self.run, organisation, inbox)
+            except Exception:
+                log.exception("inbox_failed", inbox=inbox)
+            finally:
+                self._work.task_done()
+
+    async def apply(self, organisation: str, inbox: str, *, again: Sequence[str] = ("received",)) -> list[StoredItem]:
+        """Apply the items of a delivery that have one of these statuses; what was applied stays so."""
+        delivery = await table.find_delivery(self._query, organisation, inbox)
+        if delivery is None:
+            return []
+        source = await find_source(self._query, organisation, delivery.source)
+        stored = await table.items_of(self._query, organisation, inbox)
+        if source is not None and source.connector in self._connectors:
+            mapped = {item.key: item for item in self._map(source, delivery.headers, delivery.body)}
+            for item in stored:
+                if item.status in (*again, "unmatched") and item.key in mapped:
+                    await self._apply_item(organisation, delivery, item, mapped[item.key])
+        return await table.items_of(self._query, organisation, inbox)
+
+    async def _apply_item(self, organisation: str, delivery: StoredDelivery, stored: StoredItem, item: Item) -> None:
+        if item.ignored is not None:
+            await self._settle(organisation, stored, "ignored", rule=item.rule, reason=item.ignored)
+        elif item.failed is not None:
+            await self._settle(organisation, stored, "failed", rule=item.rule, reason=item.failed)
+        else:
+            try:
+                await self._apply_facts(organisation, delivery, stored, item)
+            except (DomainError, ServiceError) as error:
+                reason = error.message if isinstance(error, DomainError) else error.detail
+                if isinstance(error, ServiceError) and error.status == 503:  # noqa: PLR2004
+                    raise StoreError("unavailable", reason) from error
+                await self._settle(organisation, stored, "failed", rule=item.rule, reason=f"{error.code}: {reason}")
+
+    async def _apply_facts(self, organisation: str, delivery: StoredDelivery, stored: StoredItem, item: Item) -> None:
+        links = [Link(link.system, link.kind, link.external_id) for link in item.links]
+        partnership = await self._find(organisation, links)
+        if partnership is None and item.opens is None:
+            names = ", ".join(f"{link.system}/{link.kind}/{link.external_id}" for link in links)
+            waiting = table.waits_for(organisation, stored, links)
+            reason = f"no partnership has the link {names}; PUT it and this item is applied"
+            await self._settle(organisation, stored, "unmatched", rule=item.rule, reason=reason, rows=waiting)
+            return
+        context = Context(
+            actor=delivery.source, source=delivery.source, trust=delivery.trust, causation_id=delivery.id  # type: ignore[arg-type]
+        )
+        if partnership is None and item.opens is not None:
+            partnership = await self._open(organisation, context, item, links, stored)
+        stream = listed.stream_of(str(partnership))
+        for link in item.new_links:
+            added = c.AddLink(link.system, link.kind, link.external_id)
+            await self._handler.handle(Asked(organisation=organisation, stream=stream, command=added, context=context))
+        await self._record(organisation, stream, context, stored, item)
+
+    async def _record(self, organisation: str, stream: str, context: Context, stored: StoredItem, item: Item) -> None:
+        """The item's facts and its status, in one append under the item's own key."""
+        partnership = listed.partnership_of(stream)
+        done = table.settled(organisation, stored.source, stored.key, "applied", rule=item.rule, partnership=partnership)
+        rows = (done, table.waits_no_more(organisation, stored.source, stored.key))
+        facts = tuple(
+            c.Fact(read_fact({"type": fact.type, **fact.fields}).data, fact.occurred_at) for fact in item.facts
+        )
+        key = Idempotency(scope=f"source/{stored.source}", key=stored.key, digest=b"item", status=201)
+        asked = Asked(
+            organisation=organisation, stream=stream, command=c.RecordFacts(facts), context=context, key=key, rows=rows
+        )
+        outcome = await self._handler.handle(asked)
+        if outcome.replayed is not None:
+            await self._settle(organisation, stored, "applied", rule=item.rule, partnership=partnership)
+        self._count(stored.source, "applied")
+
+    async def _open(
+        self, organisation: str, context: Context, item: Item, links: Sequence[Link], stored: StoredItem
+    ) -> str:
+        """Open the partnership that the connector says this delivery begins."""
+        if item.opens is None:
+            message = "This item opens nothing."
+            raise ValueError(message)
+        every = [*links, *(Link(link.system, link.kind, link.external_id) for link in item.new_links)]
+        command = c.OpenPartnership(
+            client=item.opens.client, partner=item.opens.partner, opened_at=item.opens.opened_at,
+            links=tuple(dict.fromkeys((link.system, link.kind, link.external_id) for link in every)),
+        )  # fmt: skip
+        identifier = self._ids.new("pn")
+        key = Idempotency(scope=f"source/{stored.source}", key=f"open/{stored.key}", digest=b"open", status=201)
+        asked = Asked(
+            organisation=organisation, stream=listed.stream_of(identifier), command=command, context=context, key=key
+        )
+        try:
+            outcome = await self._handler.handle(asked)
+        except ServiceError as error:
+            # Somebody opened it at the same instant, or the pair is open already: the delivery belongs there.
+            if error.code in ("already_open", "link_taken"):
+                return str(error.members["id"])
+            raise
+        return listed.partnership_of(outcome.events[0].stream)
+
+    async def _find(self, organisation: str, links: Sequence[Link]) -> str | None:
+        for link in links:
+            found = await linked.find(self._query, organisation, link)
+            if found is not None:
+                return found
+        return None
+
+    async def _settle(
+        self, organisation: str, item: StoredItem, status: str, *, rule: str | None = None, reason: str | None = None,
+        partnership: str | None = None, rows: Sequence[RowChange] = (),
+    ) -> None:  # fmt: skip
+        changed = table.settled(
+            organisation, item.source, item.key, status, rule=rule, reason=reason, partnership=partnership
+        )
+        append = Append(
+            organisation=organisation, stream=f"{ITEM_STREAM}-{item.inbox}", expected=0, events=(),
+            context=Context(actor=item.source), rows=(changed, *rows),
+        )  # fmt: skip
+        await self._store.append([append])
+        self._count(item.source, status)
+
+    # --- again -------------------------------------------------------------------------------------------------------
+
+    def _look_for_links(self, organisation: str, events: tuple[RecordedEvent, ...]) -> None:
+        for each in events:
+            if each.type == e.LinkAdded.type:
+                data = decode(each)
+                if isinstance(data, e.LinkAdded):
+                    link = Link(data.system, data.kind, data.external_id)
+                    asyncio.ensure_future(self._run_waiting(organisation, link))  # noqa: RUF006  # the loop keeps it until the next step
+
+    async def _run_waiting(self, organisation: str, link: Link) -> None:
+        for inbox in await table.waiting_for(self._query, organisation, link):
+            self.run(organisation, inbox)
+
+
+def _secret(name: str) -> bool:
+    return any(word in name.lower() for word in SECRET_HEADERS)
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

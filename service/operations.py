@@ -1,0 +1,166 @@
+"""What the command line does: through a running server where one holds the file, else through one of its own in here."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+from domain.events import FACTS
+from events.lock import read_lock
+from service.app import build, connectors_at_hand, now, running
+from service.auth import OPERATOR_HEADER, parse_duration
+from service.connectors.compiled import Connector
+from service.connectors.dry_run import dry_run
+from service.connectors.load import load_file
+from service.errors import ServiceError
+from service.settings import Settings
+
+TIMEOUT = 600.0
+
+
+@asynccontextmanager
+async def client(settings: Settings, organisation: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client with an operator's rights, to the server that holds the database or to one inside this process."""
+    held = read_lock(settings.database_path.absolute())
+    name = {OPERATOR_HEADER: organisation or settings.organisation}
+    if held is not None and "token" in held:
+        headers = {"Authorization": f"Bearer {held['token']}", **name}
+        async with httpx.AsyncClient(base_url=held["url"], headers=headers, timeout=TIMEOUT, trust_env=False) as outside:
+            yield outside
+        return
+    async with running(settings) as services:
+        headers = {"Authorization": f"Bearer {services.keys.run_token}", **name}
+        transport = httpx.ASGITransport(app=build(services))  # type: ignore[arg-type]  # the same protocol by another name
+        async with httpx.AsyncClient(
+            transport=transport, base_url=settings.base_url, headers=headers, timeout=TIMEOUT
+        ) as inside:
+            yield inside
+
+
+def answered(response: httpx.Response) -> Any:  # noqa: ANN401  # JSON of any shape
+    """The answer's JSON. Raises ServiceError with the problem's own words."""
+    if response.is_success:
+        return response.json() if response.content else None
+    try:
+        problem = response.json()
+    except ValueError:
+        problem = {}
+    code, detail = problem.get("code", "internal"), problem.get("detail", f"The server answered {response.status_code}.")
+    raise ServiceError(code, detail)
+
+
+# --- keys and sources ----------------------------------------------------------------------------------------------------
+
+
+async def create_key(settings: Settings, **wanted: Any) -> Any:  # noqa: ANN401  # click's options in, JSON out
+    """A new key: `{"id", "key"}`."""
+    body: dict[str, Any] = {"scopes": [each for each in wanted["scopes"].split(",") if each]}
+    body |= {name: wanted[name] for name in ("side", "name") if wanted.get(name)}
+    if wanted.get("partnerships"):
+        body["partnerships"] = list(wanted["partnerships"])
+    if wanted.get("expires"):
+        body["expires_at"] = (now() + parse_duration(wanted["expires"])).isoformat()
+    async with client(settings, wanted.get("organisation")) as http:
+        return answered(await http.post("/v1/keys", json=body))
+
+
+async def list_keys(settings: Settings, organisation: str | None) -> list[dict[str, Any]]:
+    """The organisation's keys."""
+    async with client(settings, organisation) as http:
+        found: list[dict[str, Any]] = answered(await http.get("/v1/keys?limit=500"))["items"]
+        return found
+
+
+async def revoke_key(settings: Settings, organisation: str | None, key: str) -> None:
+    """End a key."""
+    async with client(settings, organisation) as http:
+        answered(await http.delete(f"/v1/keys/{key}"))
+
+
+async def create_source(settings: Settings, **wanted: Any) -> Any:  # noqa: ANN401  # click's options in, JSON out
+    """A new source: `{"id", "url"}`."""
+    body = {
+        "connector": wanted["connector"], "name": wanted["name"], "secrets": list(wanted["secrets"]),
+        "settings": read_pairs(wanted["settings"]),
+    }  # fmt: skip
+    async with client(settings, wanted.get("organisation")) as http:
+        return answered(await http.post("/v1/sources", json=body))
+
+
+def read_pairs(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """NAME=VALUE pairs; a value that is JSON is taken as such."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            raise ServiceError("bad_parameter", f"--setting takes NAME=VALUE; {pair!r} has no '='.")
+        try:
+            found[name] = msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            found[name] = value
+    return found
+
+
+# --- the log -------------------------------------------------------------------------------------------------------------
+
+
+async def import_file(settings: Settings, file: Path, **wanted: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:  # noqa: ANN401  # click's options
+    """(refused lines, summary) of an import."""
+    headers = {"Content-Type": "application/x-ndjson"}
+    if wanted.get("prefix"):
+        headers["Idempotency-Key"] = wanted["prefix"]
+    if wanted.get("url"):
+        headers["Authorization"] = f"Bearer {wanted.get('key') or ''}"
+        async with httpx.AsyncClient(base_url=wanted["url"], timeout=TIMEOUT) as http:
+            return await _send(http, file, headers)
+    async with client(settings, wanted.get("organisation")) as http:
+        return await _send(http, file, headers)
+
+
+async def _send(
+    http: httpx.AsyncClient, file: Path, headers: dict[str, str]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:  # fmt: skip
+    response = await http.post("/v1/facts", content=_chunks(file), headers=headers)
+    if not response.is_success:
+        answered(response)
+    *refused, summary = [msgspec.json.decode(line) for line in response.content.splitlines()]
+    return refused, summary
+
+
+async def _chunks(file: Path) -> AsyncIterator[bytes]:
+    with file.open("rb") as lines:  # noqa: ASYNC230  # a local file, read in pieces
+        while block := lines.read(65_536):
+            yield block
+
+
+async def rebuild(settings: Settings) -> dict[str, Any]:
+    """Make the read models anew: `{"events", "equal", "different"}`."""
+    async with client(settings) as http:
+        told: dict[str, Any] = answered(await http.post("/v1/rebuild"))
+        return told
+
+
+# --- connectors ----------------------------------------------------------------------------------------------------------
+
+
+def try_connector(settings: Settings, file: str, payload: Path, pairs: tuple[str, ...]) -> Any:  # noqa: ANN401  # JSON
+    """The dry run of a delivery; `payload` may have a `<name>.headers.json` beside it."""
+    beside = payload.with_suffix("").with_suffix(".headers.json") if payload.suffix else payload
+    headers: list[tuple[str, str]] = []
+    if beside.exists() and beside != payload:
+        given = msgspec.json.decode(beside.read_bytes())
+        headers = [(name.lower(), value) for name, value in given.items() if isinstance(value, str)]
+    report = dry_run(_connector(settings, file), read_pairs(pairs), payload.read_bytes(), headers)
+    return msgspec.to_builtins(report)
+
+
+def _connector(settings: Settings, file: str) -> Connector:
+    known = connectors_at_hand(settings)
+    if file in known:
+        return known[file]
+    fields = {name: frozenset(kind.__struct_fields__) for name, kind in FACTS.items()}
+    return load_file(Path(file), fields)
+

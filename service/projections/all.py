@@ -1,0 +1,31 @@
+"""Every read model and working table: the one list that opening, rebuilding and checking go by."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from domain.events import Event
+from events.envelope import RecordedEvent
+from events.migrations import Migration
+from events.store import RowChange
+from service.projections import Project, due, inbox, keys, links, partnerships
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(101, "partnerships", partnerships.DDL),
+    Migration(102, "links", links.DDL),
+    Migration(103, "due", due.DDL),
+    Migration(104, "keys", keys.DDL),
+    Migration(105, "inbox", inbox.DDL),
+)
+
+PROJECTIONS: tuple[Project, ...] = (partnerships.project, links.project, keys.project)
+REBUILT: tuple[str, ...] = (*partnerships.TABLES, *links.TABLES, *keys.TABLES)
+"""Tables that events alone make, so that `noces rebuild` can make them anew."""
+
+
+def project(organisation: str, recorded: RecordedEvent, data: Struct) -> Sequence[RowChange]:
+    """All row changes of an event."""
+    if not isinstance(data, Event):
+        message = f"{type(data).__name__} is no domain event."
+        raise TypeError(message)
+    return [change for each in PROJECTIONS for change in each(organisation, recorded, data)]

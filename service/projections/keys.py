@@ -1,0 +1,176 @@
+"""API keys and sources by their ids: the list from events, and the directory that says whose an id is.
+
+The directory is no read model: it holds digests of secrets, which no event carries, and it is the one table that is
+asked before the organisation is known.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from domain import events as e
+from domain.types import Side
+from events.codec import microseconds
+from events.envelope import RecordedEvent
+from events.store import Change, Put, RowChange, Value
+from service.projections import Query, Row
+
+TABLES = ("keys", "sources")
+
+DDL = """
+CREATE TABLE directory (
+  id TEXT NOT NULL PRIMARY KEY,
+  organisation TEXT NOT NULL,
+  digest BLOB
+) STRICT;
+CREATE TABLE vault (
+  organisation TEXT NOT NULL,
+  holder TEXT NOT NULL,
+  wrapped BLOB NOT NULL,
+  PRIMARY KEY (organisation, holder)
+) STRICT;
+CREATE TABLE people (
+  organisation TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  person TEXT NOT NULL,
+  PRIMARY KEY (organisation, digest)
+) STRICT;
+CREATE TABLE keys (
+  organisation TEXT NOT NULL,
+  id TEXT NOT NULL,
+  name TEXT,
+  scopes TEXT NOT NULL,
+  side TEXT,
+  partnerships TEXT,
+  expires_at TEXT,
+  created_at INTEGER NOT NULL,
+  revoked_at INTEGER,
+  PRIMARY KEY (organisation, id)
+) STRICT;
+CREATE TABLE sources (
+  organisation TEXT NOT NULL,
+  id TEXT NOT NULL,
+  connector TEXT NOT NULL,
+  name TEXT NOT NULL,
+  settings TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  removed_at INTEGER,
+  PRIMARY KEY (organisation, id)
+) STRICT;
+"""
+
+
+class Key(Struct, frozen=True, kw_only=True):
+    """A key as it may be shown: never its secret."""
+
+    id: str
+    name: str | None
+    scopes: tuple[str, ...]
+    side: Side | None
+    partnerships: tuple[str, ...] | None
+    expires_at: datetime | None
+    created_at: int
+    revoked_at: int | None
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """A source of deliveries as it may be shown: never its secrets."""
+
+    id: str
+    connector: str
+    name: str
+    settings: dict[str, object]
+    created_at: int
+    removed_at: int | None
+
+
+def project(organisation: str, recorded: RecordedEvent, data: e.Event) -> Sequence[RowChange]:
+    """What an event does to the lists of keys and sources."""
+    at = microseconds(recorded.recorded_at)
+    match data:
+        case e.KeyCreated():
+            return [Put("keys", {"organisation": organisation, "id": data.key}, _key_values(data, at))]
+        case e.KeyRevoked():
+            return [Change("keys", {"organisation": organisation, "id": data.key}, {"revoked_at": at})]
+        case e.SourceCreated():
+            values: dict[str, Value] = {
+                "connector": data.connector, "name": data.name, "settings": _json(data.settings),
+                "created_at": at, "removed_at": None,
+            }  # fmt: skip
+            return [Put("sources", {"organisation": organisation, "id": data.source}, values)]
+        case e.SourceChanged():
+            changes: dict[str, Value] = {}
+            if data.name is not None:
+                changes["name"] = data.name
+            if data.settings is not None:
+                changes["settings"] = _json(data.settings)
+            return [Change("sources", {"organisation": organisation, "id": data.source}, changes)] if changes else []
+        case e.SourceRemoved():
+            return [Change("sources", {"organisation": organisation, "id": data.source}, {"removed_at": at})]
+        case _:
+            return []
+
+
+def _key_values(data: e.KeyCreated, at: int) -> dict[str, Value]:
+    return {
+        "name": data.name, "scopes": _json(data.scopes), "side": data.side,
+        "partnerships": None if data.partnerships is None else _json(data.partnerships),
+        "expires_at": data.expires_at, "created_at": at, "revoked_at": None,
+    }  # fmt: skip
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+async def owner(query: Query, identifier: str) -> tuple[str, bytes | None] | None:
+    """(organisation, digest of the secret) of a key or source."""
+    rows = await query("SELECT organisation, digest FROM directory WHERE id = ?", (identifier,))
+    if not rows:
+        return None
+    digest = rows[0][1]
+    return str(rows[0][0]), digest if isinstance(digest, bytes) else None
+
+
+_KEYS = "SELECT id, name, scopes, side, partnerships, expires_at, created_at, revoked_at FROM keys"
+_SOURCES = "SELECT id, connector, name, settings, created_at, removed_at FROM sources"
+
+
+async def find_key(query: Query, organisation: str, key: str) -> Key | None:
+    """A key of the organisation, also a revoked one."""
+    rows = await query(f"{_KEYS} WHERE organisation = ? AND id = ?", (organisation, key))
+    return _key(rows[0]) if rows else None
+
+
+async def list_keys(query: Query, organisation: str, after: str, limit: int) -> list[Key]:
+    """The organisation's keys, in order."""
+    sql = f"{_KEYS} WHERE organisation = ? AND id > ? ORDER BY id LIMIT ?"
+    return [_key(row) for row in await query(sql, (organisation, after, limit))]
+
+
+def _key(row: Row) -> Key:
+    names = ("id", "name", "scopes", "side", "partnerships", "expires_at", "created_at", "revoked_at")
+    values = dict(zip(names, row, strict=True))
+    for name in ("scopes", "partnerships"):
+        values[name] = None if values[name] is None else msgspec.json.decode(str(values[name]))
+    return msgspec.convert(values, Key)
+
+
+async def find_source(query: Query, organisation: str, source: str) -> Source | None:
+    """A source of the organisation that was not removed."""
+    rows = await query(f"{_SOURCES} WHERE organisation = ? AND id = ? AND removed_at IS NULL", (organisation, source))
+    return _source(rows[0]) if rows else None
+
+
+async def list_sources(query: Query, organisation: str, after: str, limit: int) -> list[Source]:
+    """The organisation's sources, in order."""
+    sql = f"{_SOURCES} WHERE organisation = ? AND id > ? AND removed_at IS NULL ORDER BY id LIMIT ?"
+    return [_source(row) for row in await query(sql, (organisation, after, limit))]
+
+
+def _source(row: Row) -> Source:
+    values = dict(zip(("id", "connector", "name", "settings", "created_at", "removed_at"), row, strict=True))
+    values["settings"] = msgspec.json.decode(str(values["settings"]))
+    return msgspec.convert(values, Source)

@@ -1,0 +1,102 @@
+"""The list of partnerships: who, which stage, since when; filters and pages. Derived from events alone."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from domain import events as e
+from events.codec import microseconds
+from events.envelope import RecordedEvent
+from events.store import Change, Put, Remove, RowChange, Value
+from service.projections import Query
+
+TABLES = ("partnerships", "overrides")
+
+DDL = """
+CREATE TABLE partnerships (
+  organisation TEXT NOT NULL,
+  id TEXT NOT NULL,
+  client TEXT NOT NULL,
+  partner TEXT NOT NULL,
+  stage TEXT NOT NULL,
+  outcome TEXT,
+  opened_at INTEGER NOT NULL,
+  since INTEGER NOT NULL,
+  PRIMARY KEY (organisation, id)
+) STRICT;
+CREATE INDEX partnerships_by_stage ON partnerships (organisation, stage, id);
+CREATE INDEX partnerships_by_client ON partnerships (organisation, client, id);
+CREATE INDEX partnerships_by_partner ON partnerships (organisation, partner, id);
+CREATE TABLE overrides (
+  organisation TEXT NOT NULL,
+  id TEXT NOT NULL,
+  stream TEXT NOT NULL,
+  PRIMARY KEY (organisation, id)
+) STRICT;
+"""
+
+PREFIX = "partnership-"
+
+
+def stream_of(partnership: str) -> str:
+    """The stream of a partnership's id."""
+    return PREFIX + partnership
+
+
+def partnership_of(stream: str) -> str:
+    """The partnership's id of a stream."""
+    return stream.removeprefix(PREFIX)
+
+
+def project(organisation: str, recorded: RecordedEvent, data: e.Event) -> Sequence[RowChange]:
+    """What an event does to the list."""
+    key: dict[str, Value] = {"organisation": organisation, "id": partnership_of(recorded.stream)}
+    at = microseconds(recorded.occurred_at)
+    match data:
+        case e.PartnershipOpened():
+            opened: dict[str, Value] = {
+                "client": data.client, "partner": data.partner, "stage": "honeymoon", "outcome": None,
+                "opened_at": at, "since": at,
+            }  # fmt: skip
+            return [Put("partnerships", key, opened)]
+        case e.StageEntered():
+            return [Change("partnerships", key, {"stage": data.stage, "outcome": data.outcome, "since": at})]
+        case e.OverrideRequested():
+            return [Put("overrides", {"organisation": organisation, "id": data.override}, {"stream": recorded.stream})]
+        case e.OverrideApproved():
+            return [Remove("overrides", {"organisation": organisation, "id": data.override})]
+        case _:
+            return []
+
+
+class Filter(Struct, frozen=True, kw_only=True):
+    """What to list; None means any."""
+
+    stage: str | None = None
+    outcome: str | None = None
+    client: str | None = None
+    partner: str | None = None
+    open: bool | None = None
+    only: tuple[str, ...] | None = None
+
+
+async def list_ids(query: Query, organisation: str, wanted: Filter, after: str, limit: int) -> list[str]:
+    """Ids in order, after a given one."""
+    where, parameters = ["organisation = ?", "id > ?"], [organisation, after]
+    for column in ("stage", "outcome", "client", "partner"):
+        if (value := getattr(wanted, column)) is not None:
+            where.append(f"{column} = ?")
+            parameters.append(value)
+    if wanted.open is not None:
+        where.append("outcome IS NOT 'separated'" if wanted.open else "outcome = 'separated'")
+    if wanted.only is not None:
+        where.append(f"id IN ({', '.join('?' * len(wanted.only))})")
+        parameters += wanted.only
+    sql = f"SELECT id FROM partnerships WHERE {' AND '.join(where)} ORDER BY id LIMIT ?"  # noqa: S608  # only column names
+    return [str(row[0]) for row in await query(sql, (*parameters, limit))]
+
+
+async def exists(query: Query, organisation: str, partnership: str) -> bool:
+    """Whether the organisation has this partnership."""
+    sql = "SELECT 1 FROM partnerships WHERE organisation = ? AND id = ?"
+    return bool(await query(sql, (organisation, partnership)))

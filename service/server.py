@@ -1,0 +1,68 @@
+"""The server process: uvicorn around the application, its address in the lock file, the key printed once."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+
+import click
+import uvicorn
+
+from service.app import build, first_start, running
+from service.settings import Settings, SettingsError
+from service.telemetry import configure_logs
+
+BACKLOG = 2_048
+
+
+async def serve_for_ever(settings: Settings, *, json_logs: bool = False) -> None:
+    """Serve until a signal says stop. Raises SettingsError when the address is taken, StoreError when the file is."""
+    configure_logs(json=json_logs)
+    listener = _listen(settings)
+    try:
+        async with running(settings) as services:
+            services.store.lock.write({"url": _local_url(settings), "token": services.keys.run_token})
+            key = await first_start(services)
+            _greet(settings, key)
+            await _serve(build(services), listener)
+    finally:
+        listener.close()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        message = f"Port {settings.port} on {settings.host} cannot be used ({error.strerror}); choose another with --port."
+        raise SettingsError(message) from error
+    return listener
+
+
+def _local_url(settings: Settings) -> str:
+    """Where the command line on this machine reaches the server."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  # compared, not bound
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+async def _serve(app: object, listener: socket.socket) -> None:
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", backlog=BACKLOG, server_header=False,  # type: ignore[arg-type]
+        timeout_graceful_shutdown=10, h11_max_incomplete_event_size=65_536, proxy_headers=False,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # ours let the writer finish first
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+    await server.serve(sockets=[listener])
+
+
+def _greet(settings: Settings, key: str | None) -> None:
+    click.echo(f"Noces listens on {settings.base_url} (documentation: {settings.base_url}/docs)")
+    if key is not None:
+        click.echo(f"The key of organisation {settings.organisation!r}, shown this once:\n\n  export NOCES_KEY={key}\n")

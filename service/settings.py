@@ -1,0 +1,87 @@
+"""Settings: each is an environment variable `NOCES_*`; a secret may come from the file that `NOCES_*_FILE` names."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+
+class SettingsError(Exception):
+    """A setting cannot be used; the message names the variable and what it takes."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What an operator may choose; the comments are the documentation of `docs/operations.md`."""
+
+    database: str = "sqlite:///var/noces.db"
+    """Where the log lives: `sqlite:///relative/path` or `sqlite:////absolute/path`."""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    public_base_url: str = ""
+    """What senders sign and links show; never taken from a request. Default: http://host:port."""
+    master_key: str = ""
+    """Base64 of 32 bytes that wrap every data key; default: the file beside the database, made at first start."""
+    demo: bool = False
+    """Create a demo organisation with data on first start."""
+    organisation: str = "demo"
+    """The organisation that the first start creates."""
+    clock_seconds: float = 5.0
+    """How often the clock looks for what time owes."""
+    clock_quiet_seconds: float = 600.0
+    """How long the clock keeps off a partnership after a fact that was dated in the past (an import under way)."""
+    body_limit: int = 262_144
+    """The most bytes of a request body (256 KB)."""
+    hook_body_limit: int = 1_048_576
+    """The most bytes of a webhook's body (1 MB)."""
+    receive_seconds: float = 30.0
+    """How long a request body may take to arrive."""
+    connectors: str = ""
+    """A folder of connector files beside the shipped ones."""
+    outbound_allow: str = ""
+    """Subnets that outgoing webhooks may reach although they are private."""
+
+    @property
+    def base_url(self) -> str:
+        """The public address without a trailing slash."""
+        return (self.public_base_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def database_path(self) -> Path:
+        """The file of a SQLite database."""
+        scheme, _, path = self.database.partition(":///")
+        if scheme != "sqlite" or not path:
+            message = (
+                f"NOCES_DATABASE is {self.database!r}; it takes sqlite:///relative/path or sqlite:////absolute/path."
+            )
+            raise SettingsError(message)
+        return Path(path)
+
+
+def read_settings(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings from the environment, with what the command line gave on top."""
+    environment = os.environ if environment is None else environment
+    found: dict[str, Any] = {}
+    for name in Settings.__struct_fields__:
+        value = _from_environment(name, environment)
+        if value is not None:
+            found[name] = value
+    found |= {name: value for name, value in (given or {}).items() if value is not None}
+    try:
+        return msgspec.convert(found, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        message = f"A NOCES_ setting cannot be used: {error}."
+        raise SettingsError(message) from error
+
+
+def _from_environment(name: str, environment: Mapping[str, str]) -> str | None:
+    variable = f"NOCES_{name.upper()}"
+    if (path := environment.get(f"{variable}_FILE")) is not None:
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            message = f"{variable}_FILE names {path!r}, which cannot be read: {error.strerror}."
+            raise SettingsError(message) from error
+    return environment.get(variable)

@@ -1,0 +1,72 @@
+"""What the service tells of itself: counters and times for `/metrics`, structured logs without personal data."""
+
+import sys
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+MEDIA_TYPE = CONTENT_TYPE_LATEST
+
+
+class Telemetry:
+    """The service's own metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "noces_requests", "Requests by route and status.", ("method", "route", "status"), registry=self.registry
+        )
+        self._seconds = Histogram(
+            "noces_request_seconds", "Seconds from request to answer.", ("method", "route"), registry=self.registry
+        )
+        self._refused = Counter(
+            "noces_hooks_refused", "Deliveries refused by source and reason.", ("source", "reason"), registry=self.registry
+        )
+        self._items = Counter(
+            "noces_inbox_items", "Items of deliveries by source and outcome.", ("source", "outcome"), registry=self.registry
+        )
+        self._events = Counter("noces_events", "Events recorded.", registry=self.registry)
+        self._unauthenticated = Counter("noces_unauthenticated", "Requests without a usable key.", registry=self.registry)
+        self.queued = Gauge("noces_queued_commands", "Commands that wait for the writer.", registry=self.registry)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count an answer."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(method, route).observe(seconds)
+
+    def refused(self, source: str, reason: str) -> None:
+        """Count a refused delivery."""
+        self._refused.labels(source, reason).inc()
+
+    def item(self, source: str, outcome: str) -> None:
+        """Count what became of an item."""
+        self._items.labels(source, outcome).inc()
+
+    def recorded(self, count: int) -> None:
+        """Count recorded events."""
+        self._events.inc(count)
+
+    def unauthenticated(self) -> None:
+        """Count a request without a usable key."""
+        self._unauthenticated.inc()
+
+    def text(self) -> bytes:
+        """The exposition of all metrics."""
+        return generate_latest(self.registry)
+
+
+def configure_logs(*, json: bool) -> None:
+    """Log lines for machines, or for people at a terminal."""
+    render = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            render,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
