@@ -2,7 +2,9 @@
 
 from domain import events as e
 from domain.errors import DomainError
-from domain.partnership import OPENS, Partnership, Promise, fingerprint
+from domain.partnership import Partnership
+from domain.partnership.matters import OPENS, matters
+from domain.partnership.values import Incident, Invoice, Matter, Promise, Seen, fingerprint
 
 MEASURABLE = ("delay", "budget", "seniority", "named_staff")
 
@@ -22,7 +24,9 @@ def check_fact(state: Partnership, data: e.Event) -> None:
         case e.SlaMeasured() if data.met > data.total:
             raise DomainError("wrong_unit", f"met {data.met} exceeds total {data.total}; met counts among the total.")
         case e.ChangePrepared() if data.teams_ready > data.teams_affected:
-            raise DomainError("wrong_unit", f"teams_ready {data.teams_ready} exceeds teams_affected {data.teams_affected}.")
+            raise DomainError(
+                "wrong_unit", f"teams_ready {data.teams_ready} exceeds teams_affected {data.teams_affected}."
+            )
         case _:
             pass
 
@@ -30,10 +34,13 @@ def check_fact(state: Partnership, data: e.Event) -> None:
 def _check_promise(state: Partnership, data: e.PromiseMade) -> None:
     if data.kind in MEASURABLE and data.promised <= 0:
         raise DomainError(
-            "unmeasurable_promise", f"A promise of kind {data.kind} needs a value above 0 to be measured; {data.promised} was sent."
+            "unmeasurable_promise",
+            f"A promise of kind {data.kind} needs a value above 0 to be measured; {data.promised} was sent.",
         )
     if data.kind == "budget" and not (len(data.unit) == 3 and data.unit.isascii() and data.unit.isupper()):  # noqa: PLR2004
-        raise DomainError("wrong_unit", f"The unit of a budget is its ISO 4217 currency such as EUR; {data.unit!r} was sent.")
+        raise DomainError(
+            "wrong_unit", f"The unit of a budget is its ISO 4217 currency such as EUR; {data.unit!r} was sent."
+        )
     known = state.promises.get(data.promise) or Promise()
     for unit in known.units:
         _same_unit(data.promise, data.unit, unit)
@@ -51,7 +58,8 @@ def _check_unit(state: Partnership, data: e.PromiseMeasured | e.PromiseRevised) 
 def _same_unit(promise: str, known: str, given: str) -> None:
     if known != given:
         raise DomainError(
-            "wrong_unit", f"Promise {promise!r} counts in {known!r}, not {given!r}; a ratio needs the same unit: convert and send again."
+            "wrong_unit",
+            f"Promise {promise!r} counts in {known!r}, not {given!r}; a ratio needs the same unit: convert and send again.",
         )
 
 
@@ -59,47 +67,40 @@ def _check_contract(data: e.ContractSigned) -> None:
     if (data.amount is None) != (data.currency is None):
         raise DomainError("incomplete_money", "amount and currency go together; send both or neither.")
     if data.ends_on is not None and data.ends_on < data.starts_on:
-        raise DomainError("wrong_dates", f"ends_on {data.ends_on} lies before starts_on {data.starts_on}; swap or correct them.")
+        raise DomainError(
+            "wrong_dates", f"ends_on {data.ends_on} lies before starts_on {data.starts_on}; swap or correct them."
+        )
 
 
 def opening_of(state: Partnership, data: e.Event) -> int | None:
     """The version of the first event when this opens again what it opened; 409 when the content differs."""
-    known = _known_opening(state, data)
-    if known is None:
+    first, opening, name = _first_opening(state, data)
+    if first is None or not opening:
         return None
-    opening, version, name = known
     if opening == fingerprint(data):
-        return version
+        return first.version
     raise DomainError(
         "already_recorded",
         f"{name} was recorded already, with other content; use another id, or retract the first one.",
-        version=version,
+        version=first.version,
     )
 
 
-def _known_opening(state: Partnership, data: e.Event) -> tuple[int, int, str] | None:
+def _first_opening(state: Partnership, data: e.Event) -> tuple[Seen | None, int, str]:
+    """What opened this id before: when, its fingerprint, and what to call it."""
     match data:
         case e.PromiseMade():
-            known, key = state.promises.get(data.promise), f"Promise {data.promise!r}"
-            opened = known.made if known else None
+            promise = state.promises.get(data.promise) or Promise()
+            return promise.made, promise.opening, f"Promise {data.promise!r}"
         case e.InvoiceIssued():
-            known, key = state.invoices.get(data.invoice), f"Invoice {data.invoice!r}"  # type: ignore[assignment]
-            opened = known.issued if known else None  # type: ignore[attr-defined]
+            invoice = state.invoices.get(data.invoice) or Invoice()
+            return invoice.issued, invoice.opening, f"Invoice {data.invoice!r}"
         case e.IncidentRaised():
-            known, key = state.incidents.get(data.incident), f"Incident {data.incident!r}"  # type: ignore[assignment]
-            opened = known.raised if known else None  # type: ignore[attr-defined]
+            incident = state.incidents.get(data.incident) or Incident()
+            return incident.raised, incident.opening, f"Incident {data.incident!r}"
+        case _ if kind := OPENS.get(type(data)):
+            key = getattr(data, kind)
+            matter = matters(state, kind).get(key) or Matter()
+            return matter.opened, matter.opening, f"{kind.capitalize()} {key!r}"
         case _:
-            kind, name = OPENS.get(type(data), ("contract", "contract") if type(data) is e.ContractSigned else ("", ""))
-            if not kind:
-                return None
-            key = f"{kind.capitalize()} {getattr(data, name)!r}"
-            known = state.matters.get(kind, {}).get(getattr(data, name))  # type: ignore[assignment]
-            opened = known.opened if known else None  # type: ignore[attr-defined]
-    if known is None or opened is None or not known.opening:
-        return None
-    return known.opening, opened.version, key
-
-
-def routed(kind: str) -> str:
-    """The route that records a type which is no fact of its own."""
-    return e.ROUTED.get(kind, "no route: the system writes it")
+            return None, 0, ""

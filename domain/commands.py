@@ -78,4 +78,6 @@ class Tick(Struct, frozen=True):
     """Append what time owes this partnership."""
 
 
-Command = OpenPartnership | RecordFacts | AskTransition | RequestOverride | ApproveOverride | AddLink | RemoveLink | Tick
+Command = (
+    OpenPartnership | RecordFacts | AskTransition | RequestOverride | ApproveOverride | AddLink | RemoveLink | Tick
+)

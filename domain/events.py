@@ -707,7 +707,5 @@ ROUTED: dict[str, str] = {
     "link.removed": "DELETE /v1/partnerships/{id}/links/{system}/{kind}/{external_id}",
 }
 FACTS: dict[str, type[Event]] = {
-    name: kind
-    for name, kind in ALL.items()
-    if not name.startswith(SYSTEM_PREFIXES) and name not in ROUTED
+    name: kind for name, kind in ALL.items() if not name.startswith(SYSTEM_PREFIXES) and name not in ROUTED
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
+from transitions import EventData
 from transitions.extensions.nesting import HierarchicalMachine, NestedState
 
 from domain.types import STAGES, Outcome, Stage
@@ -127,10 +128,10 @@ class _Asked(Struct):
     holds: Mapping[str, bool]
 
 
-def _condition(code: str) -> Callable[[Any], bool]:
+def _condition(code: str) -> Callable[[EventData], bool]:
     """A guard as the machine calls it; its `__name__` is what diagrams print."""
 
-    def condition(event: Any) -> bool:
+    def condition(event: EventData) -> bool:
         return event.kwargs["holds"].get(code, False) is True
 
     condition.__name__ = code
@@ -176,11 +177,16 @@ def ask(
     return asked.state if moved else None
 
 
-def legal_targets(source: str, came_from: str | None) -> frozenset[str]:
-    """Where a partnership may be forced to: along an arrow, or back along one."""
+def legal_targets(source: str, came_from: str | None, left: Iterable[str]) -> frozenset[str]:
+    """Where a partnership may be forced to: along an arrow, or back along one that it took itself.
+
+    `left` are the states that it left into this one; where `reconcile` leads, `came_from` has said.
+    """
     forward = {arrow.target for arrow in ARROWS if arrow.source == source and arrow.came_from in (None, came_from)}
-    back = {arrow.source for arrow in ARROWS if arrow.target == source and arrow.trigger != "reconcile"}
-    return frozenset((forward | back) - {source})
+    back = {
+        arrow.source for arrow in ARROWS if arrow.target == source and arrow.trigger not in ("reconcile", "separate")
+    }
+    return frozenset((forward | back & set(left)) - {source})
 
 
 def trigger_between(source: str, to: str) -> str:

@@ -9,10 +9,20 @@ from typing import NamedTuple
 
 from domain import events as e
 from domain import guards
-from domain.machine import SEPARATED, SEPARATING, TABLE
-from domain.partnership import Invoice, Partnership, due_day
+from domain.automatic import allowed, automatic
+from domain.machine import SEPARATED, SEPARATING
+from domain.partnership import Partnership
+from domain.partnership.values import due_day, silence_key
 from domain.policy import Policy
 from domain.types import midnight
+
+LAST_DAY = date(9_000, 1, 1)
+"""Nothing is observed from later on; it keeps the calendar's end away from what is computed."""
+
+BREAKS_SILENCE = (
+    e.CadenceAgreed, e.MeetingHeld, e.MeetingMissed, e.InvoiceIssued, e.InvoicePaid, e.InvoiceOverdue,
+)  # fmt: skip
+"""The facts that change which silence falls due next."""
 
 
 class Owed(NamedTuple):
@@ -26,57 +36,84 @@ class Owed(NamedTuple):
 def silence(state: Partnership, policy: Policy, written: frozenset[str] = frozenset()) -> Owed | None:
     """The first missed meeting or overdue invoice that is not yet written, whenever it falls due.
 
-    `written` holds claims that were written before, retracted or not: those are not owed again (D13).
+    `written` holds claims that are not owed again, beside those that were retracted (D13).
     """
     if state.opened is None or state.state in (SEPARATING, SEPARATED):
         return None
-    start = midnight(state.observed_since) if state.observed_since else state.opened.at
-    owed = [each for each in _meetings(state, policy, start, written)]
-    owed += [each for each in _invoices(state, policy, start) if each.claim not in written]
+    start = midnight(min(state.observed_since, LAST_DAY)) if state.observed_since else state.opened.at
+    owed = [*_meetings(state, policy, start, written), *_invoices(state, policy, start, written)]
     return min(owed, key=lambda each: (each.at, each.claim), default=None)
 
 
 def _meetings(state: Partnership, policy: Policy, start: datetime, written: frozenset[str]) -> Iterator[Owed]:
+    # Nobody expected a meeting while a separation lasted.
+    resumed = (spell.entered_at for spell in reversed(state.spells) if spell.trigger == "reconcile")
+    start = max(start, next(resumed, start))
     for level, agreed in state.cadences.items():
-        every = agreed[-1].every_days
-        known = [each.day for each in state.meetings.get(level, ())]
-        due = max([agreed[-1].at.date(), *known]) + timedelta(days=every)
-        tolerance = timedelta(days=every * policy.meeting_tolerance)
-        while (at := midnight(due) + tolerance) <= start or _claim(level, due) in written:
-            due += timedelta(days=every)
-        yield Owed(at, _claim(level, due), e.MeetingMissed(level=level, due_on=due))  # type: ignore[arg-type]
+        every = timedelta(days=agreed[-1].every_days)
+        tolerance = every * policy.meeting_tolerance
+        due = max(agreed[-1].at.date(), state.last_met.get(level, date.min)) + every
+        if (behind := start - midnight(due) - tolerance) >= timedelta():
+            due += every * (behind // every + 1)
+        while (claim := silence_key(missed := _missed(level, due))) in written or claim in state.forgiven:
+            due += every
+        yield Owed(midnight(due) + tolerance, claim, missed)
 
 
-def _claim(level: str, due: date) -> str:
-    return f"meeting.missed/{level}/{due}"
+def _missed(level: str, due: date) -> e.MeetingMissed:
+    return e.MeetingMissed(level=level, due_on=due)  # type: ignore[arg-type]  # levels come from facts
 
 
-def _invoices(state: Partnership, policy: Policy, start: datetime) -> Iterator[Owed]:
-    for key, invoice in state.invoices.items():
-        if invoice.paid is None and invoice.overdue is None and invoice.issued is not None:
-            at = _overdue_at(invoice, policy)
-            if at > start:
-                yield Owed(at, f"invoice.overdue/{key}", e.InvoiceOverdue(invoice=key))
+def _invoices(state: Partnership, policy: Policy, start: datetime, written: frozenset[str]) -> Iterator[Owed]:
+    for key in state.awaited:
+        due = due_day(state.invoices[key], policy.payment_days, policy.payment_days_at_most)
+        at = midnight(due) + timedelta(days=1)
+        if at > start:
+            claim = silence_key(overdue := e.InvoiceOverdue(invoice=key))
+            if claim not in written and claim not in state.forgiven:
+                yield Owed(at, claim, overdue)
 
 
-def _overdue_at(invoice: Invoice, policy: Policy) -> datetime:
-    """The midnight after the due day."""
-    return midnight(due_day(invoice, policy.payment_days, policy.payment_days_at_most)) + timedelta(days=1)
+class Dues(NamedTuple):
+    """What time will bring to a state that hears no more: the first silence, and the next automatic transition."""
+
+    silence: Owed | None
+    alarm: datetime | None
+
+    @property
+    def at(self) -> datetime | None:
+        """The first instant of both."""
+        instants = [each for each in (self.silence and self.silence.at, self.alarm) if each is not None]
+        return min(instants, default=None)
 
 
-def automatic(state: Partnership, policy: Policy) -> tuple[str, ...]:
-    """The triggers that facts decide from here, in their order."""
-    return tuple(trigger for trigger in policy.automatic if (trigger, state.state) in TABLE)
+def next_alarm(state: Partnership, policy: Policy) -> datetime | None:
+    """The next instant at which time alone brings a transition; the newest one where a transition is overdue."""
+    instants = []
+    for trigger in automatic(state, policy):
+        found = guards.judge(guards.Case(state=state, policy=policy, now=state.newest, trigger=trigger))
+        if allowed(trigger, found):
+            instants.append(state.newest)
+        instants += [finding.at for _, finding in found if not finding.met and finding.at is not None]
+    return min(instants, default=None)
+
+
+def dues(state: Partnership, policy: Policy) -> Dues:
+    """What time will bring; computed once for a state and a policy."""
+    known = state.__dict__.get("dues")
+    if known is not None and known[0] == state.version and known[1] is policy:
+        kept: Dues = known[2]
+        return kept
+    found = Dues(silence(state, policy), next_alarm(state, policy)) if state.opened else Dues(None, None)
+    keep(state, policy, found)
+    return found
+
+
+def keep(state: Partnership, policy: Policy, found: Dues) -> None:
+    """Remember what time will bring to a state; it is no part of what was recorded."""
+    state.__dict__["dues"] = (state.version, policy, found)
 
 
 def next_due(state: Partnership, policy: Policy) -> datetime | None:
     """The next instant at which time alone may change something; what the clock sleeps until."""
-    if state.opened is None:
-        return None
-    instants = []
-    if (first := silence(state, policy)) is not None:
-        instants.append(first.at)
-    for trigger in automatic(state, policy):
-        case = guards.Case(state=state, policy=policy, now=state.newest, trigger=trigger)
-        instants += [found.at for _, found in guards.judge(case) if not found.met and found.at is not None]
-    return min(instants, default=None)
+    return dues(state, policy).at

@@ -5,12 +5,15 @@ from datetime import datetime
 
 from domain import events as e
 from domain import machine
-from domain.guards import Case, judge
-from domain.owed import automatic
-from domain.partnership import Partnership, Spell, evolve
+from domain.automatic import Move, automatic, next_move, stirred
+from domain.owed import next_alarm
+from domain.partnership import Partnership, Seen, Spell, evolve
 from domain.policy import Policy
 
 Path = tuple[e.PathSpell, ...]
+
+TOLD_AT_MOST = 100
+"""How many spells of a path one event tells; the first that differ say what happened."""
 
 
 def path(state: Partnership) -> Path:
@@ -29,49 +32,75 @@ def instant(at: datetime) -> str:
 
 def hindsight(history: Sequence[e.Happened], policy: Policy) -> Partnership:
     """The state had each fact been recorded when it occurred; what people decided stands where an arrow allows it."""
-    state = Partnership()
     retracted = {each.data.event for each in history if isinstance(each.data, e.FactRetracted)}
+    told = _Told(policy)
     for each in sorted(history, key=lambda each: (each.occurred_at, each.version)):
-        if each.id in retracted or isinstance(each.data, (e.StageReassessed, e.TransitionRefused)):
-            continue
-        if isinstance(each.data, e.StageEntered):
-            _again(state, each, each.data)
-        else:
-            evolve(state, each)
-            if state.opened is not None:
-                _follow(state, policy, each)
-    return state
+        if each.id not in retracted and not isinstance(each.data, (e.StageReassessed, e.TransitionRefused)):
+            told.take(each)
+    return told.state
 
 
-def _again(state: Partnership, each: e.Happened, entered: e.StageEntered) -> None:
-    """A transition that people decided is taken again from where the path now stands; automatic ones are decided anew."""
-    trigger = machine.TRIGGERS.get(entered.trigger)
-    decided_by_facts = trigger is not None and trigger.decided_by == "facts" and not entered.forced
-    here = machine.name(entered.stage, entered.outcome)
-    if not decided_by_facts and (entered.forced or machine.target(entered.trigger, state.state, state.came_from) == here):
-        evolve(state, each)
+class _Told:
+    """A story told in its own order: a state, and the instant at which time alone changes it next."""
 
+    def __init__(self, policy: Policy) -> None:
+        self.state = Partnership()
+        self.policy = policy
+        self.alarm: datetime | None = None
 
-def _follow(state: Partnership, policy: Policy, each: e.Happened) -> None:
-    for trigger in automatic(state, policy):
-        case = Case(state=state, policy=policy, now=max(each.occurred_at, state.newest), trigger=trigger)
-        met = [finding for _, finding in judge(case) if finding.met]
-        target = machine.target(trigger, state.state)
-        if met and target is not None:
-            at = max(min(finding.at or each.occurred_at for finding in met), state.entered)
-            stage, outcome = machine.split(target)
-            entered = e.StageEntered(
-                stage=stage, outcome=outcome, left=state.state, trigger=trigger, policy=0, guards=(), cause=each.version,
-                decided_on=each.version,
-            )  # fmt: skip
-            evolve(state, e.Happened(each.version, each.id, at, entered))
+    def take(self, each: e.Happened) -> None:
+        at, seen = each.occurred_at, Seen(each.occurred_at, each.version)
+        if self.alarm is not None and self.alarm <= at:
+            self.follow(at, self.state.last_entry)
+        if isinstance(each.data, e.StageEntered) and not self.again(each.data):
             return
+        evolve(self.state, each)
+        if self.state.opened is not None and self.stirs(each.data):
+            self.follow(at, seen)
+
+    def stirs(self, data: e.Event) -> bool:
+        """Whether an event may bring a transition."""
+        return isinstance(data, (e.PartnershipOpened, e.StageEntered)) or type(data) in stirred(self.state, self.policy)
+
+    def again(self, entered: e.StageEntered) -> bool:
+        """Whether a transition is taken again: people's, where the path now stands; automatic ones are decided anew."""
+        here, there = self.state.state, machine.name(entered.stage, entered.outcome)
+        if entered.forced:
+            return there in machine.legal_targets(here, self.state.returns_to, self.state.left_into_this)
+        if entered.trigger in self.policy.automatic:
+            return False
+        return machine.target(entered.trigger, here, self.state.returns_to) == there
+
+    def follow(self, horizon: datetime, cause: Seen) -> None:
+        """Automatic transitions to their end, each at most once."""
+        fired: set[str] = set()
+        triggers = automatic(self.state, self.policy)
+        while (move := next_move(self.state, self.policy, horizon, cause, triggers)) is not None:
+            self.enter(move, cause)
+            fired.add(move.trigger)
+            triggers = tuple(each for each in automatic(self.state, self.policy) if each not in fired)
+        self.alarm = next_alarm(self.state, self.policy)
+
+    def enter(self, move: Move, cause: Seen) -> None:
+        stage, outcome = machine.split(move.target)
+        entered = e.StageEntered(
+            stage=stage, outcome=outcome, left=self.state.state, trigger=move.trigger, policy=0, guards=(),
+            cause=cause.version, decided_on=cause.version,
+        )  # fmt: skip
+        evolve(self.state, e.Happened(cause.version, "", move.at, entered))
 
 
-def reassess(recorded: Path, history: Sequence[e.Happened], policy: Policy) -> tuple[Path, Path]:
-    """Both paths from the first spell that differs; empty where they agree."""
-    otherwise = path(hindsight(history, policy))
+def reassess(
+    recorded: Path, before: Sequence[e.Happened], after: Sequence[e.Happened], policy: Policy
+) -> tuple[Path, Path] | None:
+    """Both paths from the first spell that differs, where what came in between has changed the path told in order.
+
+    Empty paths where the recorded one now agrees; None where nothing has changed.
+    """
+    otherwise = path(hindsight(after, policy))
+    if otherwise == path(hindsight(before, policy)):
+        return None
     same = 0
     while same < min(len(recorded), len(otherwise)) and recorded[same] == otherwise[same]:
         same += 1
-    return (recorded[same:], otherwise[same:]) if recorded[same:] or otherwise[same:] else ((), ())
+    return recorded[same : same + TOLD_AT_MOST], otherwise[same : same + TOLD_AT_MOST]

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -246,18 +246,18 @@ def with_request_id(inner: ASGIApp, ids: Ids) -> ASGIApp:
 SECURITY_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 
 
-def build(services: Services) -> ASGIApp:
+def build(services: Services, routes: Sequence[Route] = ROUTES) -> ASGIApp:
     """The application over running services."""
     handlers = [
         HTTPRouteHandler(path=route.path, http_method=[route.method], status_code=200, include_in_schema=False)(
             endpoint(services, route)
         )
-        for route in ROUTES
+        for route in routes
     ]
     litestar = Litestar(
         route_handlers=handlers, openapi_config=None, debug=False,
         exception_handlers={HTTPException: _handle_error, Exception: _handle_error},
-        request_max_body_size=None,
+        request_max_body_size=None, logging_config=None,
     )  # fmt: skip
     return with_request_id(litestar, services.ids)
 

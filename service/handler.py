@@ -242,7 +242,16 @@ class Handler:
                 if append is not None:
                     planned.append((job, append))
         if planned:
-            await self._commit(planned)
+            await self._commit(await self._with_due(planned))
+
+    async def _with_due(self, planned: list[tuple[_Job, Append]]) -> list[tuple[_Job, Append]]:
+        """Tell the clock when to look again, once for each partnership of the batch: with the last append to it."""
+        last = {job.place: number for number, (job, _) in enumerate(planned) if job.decision is not None}
+        for number in last.values():
+            job, append = planned[number]
+            _, policy = await self.policy(job.asked.organisation)
+            planned[number] = (job, replace(append, rows=(*append.rows, *self._due_rows(job, policy))))
+        return planned
 
     async def _commit(self, planned: list[tuple[_Job, Append]]) -> None:
         try:
@@ -287,7 +296,7 @@ class Handler:
         job.decision = decision
         events = tuple(self._new_event(job, each) for each in decision.events)
         working[job.place] = decision.state
-        rows = (*asked.rows, *job.sealed_rows, *self._due_rows(job, decision.state, policy[1]))
+        rows = (*asked.rows, *job.sealed_rows)
         # What says nothing new leaves no key: asked again, it finds the first event again.
         key = asked.key if events else None
         if key is not None and decision.refused:
@@ -323,8 +332,8 @@ class Handler:
             id=event_id, data=decided.data, occurred_at=decided.occurred_at, decided_at=decided.decided_at, side=side
         )
 
-    def _due_rows(self, job: _Job, state: Partnership, policy: Policy) -> list[RowChange]:
-        due = next_due(state, policy)
+    def _due_rows(self, job: _Job, policy: Policy) -> list[RowChange]:
+        due = next_due(job.decision.state, policy) if job.decision is not None else None
         if due is not None and self._quiet and isinstance(job.asked.command, c.RecordFacts):
             now = self._clock()
             dated = [fact.occurred_at for fact in job.asked.command.facts if fact.occurred_at is not None]
@@ -374,7 +383,8 @@ class Handler:
         if job.decision is not None:
             self.states.keep(*job.place, state)
             self._vault.committed(asked.organisation, job.sealed_rows)
-            self._in_background(self.states.snapshot(*job.place, state))
+            if self.states.worth_a_snapshot(*job.place, state):
+                self._in_background(self.states.snapshot(*job.place, state))
         if asked.stream == POLICY_STREAM:
             self._policies.pop(asked.organisation, None)
         refused = job.decision is not None and job.decision.refused
@@ -443,7 +453,7 @@ def _answer(job: _Job, outcome: Outcome) -> None:
 
 def _fail(job: _Job, error: Exception) -> None:
     if isinstance(error, UncanonicalError):
-        error = ServiceError("bad_text", str(error))
+        error = ServiceError("bad_shape", str(error))
     if not job.future.done():
         job.future.set_exception(error)
 

@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator
-from typing import IO, Any
+from typing import IO
 
 import msgspec
 from msgspec import Struct
@@ -22,6 +22,8 @@ LINE_LIMIT = 65_536
 REFUSED_SHOWN = 10_000
 UNDER_WAY = 512
 """How many lines may wait for the writer at once."""
+BLOCK = 200
+"""How many lines are read before their keys are looked up together."""
 
 
 class Summary(Struct, kw_only=True):
@@ -34,6 +36,15 @@ class Summary(Struct, kw_only=True):
     last_position: int = 0
 
 
+class Line(Struct, frozen=True, kw_only=True):
+    """One line that can be read: what it says, of which partnership, and its key."""
+
+    number: int
+    stream: str
+    fact: c.Fact
+    key: Idempotency | None
+
+
 class Import:
     """One import: lines go to the writer in their order, answers are gathered as they become durable."""
 
@@ -44,24 +55,23 @@ class Import:
         self._pending: list[tuple[int, asyncio.Future[Outcome]]] = []
         self.summary = Summary()
 
-    async def line(self, number: int, raw: bytes) -> None:
-        """Take one line; a refused one never stops the others."""
-        self.summary.lines += 1
-        try:
-            known, future = await self._submit(number, raw)
-        except (ServiceError, DomainError) as error:
-            self._refuse(number, error)
-            return
-        if known:
-            self.summary.repeated += 1
-        elif future is not None:
-            self._pending.append((number, future))
-        if len(self._pending) >= UNDER_WAY:
-            await self.gather(UNDER_WAY // 2)
+    async def take(self, block: list[tuple[int, bytes]]) -> None:
+        """Take some lines; a refused one never stops the others."""
+        self.summary.lines += len(block)
+        lines: list[Line] = []
+        for number, raw in block:
+            try:
+                lines.append(await self._read(number, raw))
+            except (ServiceError, DomainError) as error:
+                self._refuse(number, error)
+        known = await self._known(lines)
+        for line in lines:
+            await self._submit(line, known)
+        await self.gather(len(self._pending) - UNDER_WAY)
 
-    async def _submit(self, number: int, raw: bytes) -> tuple[bool, asyncio.Future[Outcome] | None]:
+    async def _read(self, number: int, raw: bytes) -> Line:
         if len(raw) > LINE_LIMIT:
-            raise ServiceError("too_large", f"A line takes at most {LINE_LIMIT} bytes; this one has {len(raw)}.")
+            raise ServiceError("too_large", f"A line takes at most {LINE_LIMIT} bytes; this one has more.")
         value = read_json(raw)
         given = value.pop("key", None) if isinstance(value, dict) else None
         if given is not None and not (isinstance(given, str) and 1 <= len(given) <= 255):  # noqa: PLR2004
@@ -70,19 +80,7 @@ class Import:
         fact = read_fact(fields)
         check_side(self._call, fact)
         stream = listed.stream_of(await find_target(self._call, target))
-        key = await self._key(given, number, raw)
-        services, organisation = self._call.services, self._call.organisation
-        if key is not None:
-            record = await services.store.recall(organisation, key.scope, key.key)
-            if record is not None:
-                if record.digest != key.digest:
-                    raise ServiceError("key_reused", f"Key {key.key!r} was used for another line.")
-                return True, None
-        asked = Asked(
-            organisation=organisation, stream=stream, command=c.RecordFacts((fact,)), context=self._call.context,
-            key=key, bulk=True,
-        )  # fmt: skip
-        return False, await services.handler.submit(asked)
+        return Line(number=number, stream=stream, fact=fact, key=await self._key(given, number, raw))
 
     async def _key(self, given: str | None, number: int, raw: bytes) -> Idempotency | None:
         name = given or (f"{self._prefix}/{number}" if self._prefix else None)
@@ -91,9 +89,33 @@ class Import:
         digest = await self._call.services.vault.digest(self._call.organisation, b"line", raw.strip())
         return Idempotency(scope=f"import/{self._call.principal.key}", key=name, digest=digest, status=201)
 
-    async def gather(self, most: int | None = None) -> None:
+    async def _known(self, lines: list[Line]) -> dict[str, bytes]:
+        """The digests of the lines' keys that were used before."""
+        keys = [line.key for line in lines if line.key is not None]
+        if not keys:
+            return {}
+        marks = ", ".join("?" * len(keys))
+        sql = f"SELECT key, digest FROM idempotency WHERE organisation = ? AND scope = ? AND key IN ({marks})"  # noqa: S608  # only marks
+        scope = (self._call.organisation, keys[0].scope)
+        return {str(key): bytes(digest) for key, digest in await self._call.services.query(sql, (*scope, *(k.key for k in keys)))}
+
+    async def _submit(self, line: Line, known: dict[str, bytes]) -> None:
+        digest = known.get(line.key.key) if line.key is not None else None
+        if digest is not None and line.key is not None:
+            if digest == line.key.digest:
+                self.summary.repeated += 1
+            else:
+                self._refuse(line.number, ServiceError("key_reused", f"Key {line.key.key!r} was used for another line."))
+            return
+        asked = Asked(
+            organisation=self._call.organisation, stream=line.stream, command=c.RecordFacts((line.fact,)),
+            context=self._call.context, key=line.key, bulk=True,
+        )  # fmt: skip
+        self._pending.append((line.number, await self._call.services.handler.submit(asked)))
+
+    async def gather(self, most: int) -> None:
         """Wait for the oldest lines under way."""
-        ready, self._pending = self._pending[:most], self._pending[most:] if most else []
+        ready, self._pending = self._pending[: max(most, 0)], self._pending[max(most, 0) :]
         for number, future in ready:
             try:
                 outcome = await future
@@ -134,18 +156,18 @@ async def run_import(call: Call, chunks: AsyncIterator[bytes], prefix: str | Non
     with tempfile.SpooledTemporaryFile(max_size=1_000_000) as report:
         work = Import(call, prefix, report)
         number = 0
+        block: list[tuple[int, bytes]] = []
         async for line in split_lines(chunks):
             number += 1
             if line.strip():
-                await work.line(number, line)
-        await work.gather()
+                block.append((number, line))
+            if len(block) == BLOCK:
+                await work.take(block)
+                block = []
+        await work.take(block)
+        await work.gather(UNDER_WAY + BLOCK)
         report.seek(0)
-        while block := report.read(65_536):
-            yield block
+        while part := report.read(65_536):
+            yield part
         yield msgspec.json.encode(work.summary) + b"\n"
 
-
-def summary_of(lines: bytes) -> dict[str, Any]:
-    """The summary at the end of an import's answer."""
-    found: dict[str, Any] = msgspec.json.decode(lines.rstrip().rsplit(b"\n", 1)[-1])
-    return found

@@ -35,6 +35,11 @@ class States:
             self._cache.put(organisation, stream, state)
         return state
 
+    def known(self, organisation: str, stream: str) -> bool:
+        """Whether a state is at hand, so that the partnership needs no looking up."""
+        state = self._cache.get(organisation, stream)
+        return state is not None and state.version > 0
+
     async def _fold(self, organisation: str, stream: str) -> Partnership:
         snapshot = await self._store.load_snapshot(organisation, stream)
         if snapshot is None or snapshot.fold != FOLD:
@@ -68,13 +73,18 @@ class States:
         """Forget a state that may not be the stored one."""
         self._cache.evict(organisation, stream)
 
-    async def snapshot(self, organisation: str, stream: str, state: Partnership) -> None:
-        """Save a snapshot when enough has happened since the last one."""
+    def worth_a_snapshot(self, organisation: str, stream: str, state: Partnership) -> bool:
+        """Whether enough has happened since the last snapshot; true once for each."""
         last = self._snapshots.get(organisation, stream) or 0
-        if state.version - last >= SNAPSHOT_EVERY:
-            self._snapshots.put(organisation, stream, state.version)
-            saved = Snapshot(stream=stream, version=state.version, fold=FOLD, state=_pack(state))
-            await self._store.save_snapshot(organisation, saved)
+        if state.version - last < SNAPSHOT_EVERY:
+            return False
+        self._snapshots.put(organisation, stream, state.version)
+        return True
+
+    async def snapshot(self, organisation: str, stream: str, state: Partnership) -> None:
+        """Save a snapshot."""
+        saved = Snapshot(stream=stream, version=state.version, fold=FOLD, state=_pack(state))
+        await self._store.save_snapshot(organisation, saved)
 
     async def at(
         self, organisation: str, stream: str, as_of: datetime | None, known_at: datetime | None

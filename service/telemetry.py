@@ -1,5 +1,6 @@
 """What the service tells of itself: counters and times for `/metrics`, structured logs without personal data."""
 
+import logging
 import sys
 
 import structlog
@@ -57,7 +58,8 @@ class Telemetry:
 
 
 def configure_logs(*, json: bool) -> None:
-    """Log lines for machines, or for people at a terminal."""
+    """Log lines for machines, or for people at a terminal; libraries speak up from warnings on."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     render = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
         processors=[

@@ -108,7 +108,10 @@ class Vault:
         """The fact as the log may hold it, and the rows of the keys that it needs, to commit with it."""
         rows: list[RowChange] = []
         holders: dict[tuple[Kind, str], str] = {}
-        for _, kind, text in personal_texts(data):
+        texts = personal_texts(data)
+        if not texts:
+            return data, rows
+        for _, kind, text in texts:
             if (kind, text) in holders:
                 continue
             sealed_kinds = {known for known, _ in holders}

@@ -96,6 +96,11 @@ def _figure(figure: Figure) -> Figure:
 # --- findings that several guards share ----------------------------------------------------------------------------
 
 
+def met(actual: Figure, required: Figure, evidence: tuple[Seen, ...] = ()) -> Finding:
+    """A guard that is met."""
+    return Finding(met=True, actual=actual, required=required, evidence=evidence)
+
+
 def unmet(actual: Figure, required: Figure, evidence: tuple[Seen, ...] = ()) -> Finding:
     """A guard that is not met, and that time alone will not meet."""
     return Finding(met=False, actual=actual, required=required, evidence=evidence)
@@ -125,7 +130,9 @@ def since_entering(case: Case, key: str) -> Finding:
 
 def both_sides(case: Case, key: str, start: datetime | None = None) -> Finding:
     """One mark a side, from start (or ever) up to now."""
-    marks = {side: [seen for seen in moments(case, f"{key}/{side}") if start is None or seen.at >= start] for side in SIDES}
+    marks = {
+        side: [seen for seen in moments(case, f"{key}/{side}") if start is None or seen.at >= start] for side in SIDES
+    }
     sides = [side for side, found in marks.items() if found]
     evidence = tuple(seen for found in marks.values() for seen in found[-1:])
     return Finding(len(sides) == len(SIDES), " and ".join(sides) or "nobody", "client and partner", evidence)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from domain import events as e
 from domain import measures as m
-from domain.guards.case import Case, Finding, both_sides, guard, unmet
+from domain.guards.case import Case, Finding, both_sides, guard, met, unmet
 from domain.guards.wear import SLA
 from domain.partnership import Seen
 from domain.partnership.matters import matters
@@ -49,9 +49,9 @@ def _kept(case: Case, key: str, sla: Sla, required: str) -> tuple[int, Finding]:
     months = m.months_over(sla, start, case.now)[-policy.sla_months_window :]
     kept = [month for month in months if target is not None and m.attained(month, target)]
     latest = m.running(months, policy.sla_months_running)
-    met = (bool(latest) and all(month in kept for month in latest)) or len(kept) >= policy.sla_months_kept
+    enough = (bool(latest) and all(month in kept for month in latest)) or len(kept) >= policy.sla_months_kept
     evidence = tuple(Seen(month.at, month.version) for month in months)
-    return len(kept), Finding(met, f"{key}: {len(kept)} of {len(months)} months kept", required, evidence)
+    return len(kept), Finding(enough, f"{key}: {len(kept)} of {len(months)} months kept", required, evidence)
 
 
 @guard(
@@ -86,7 +86,7 @@ def crisis_survived(case: Case) -> Finding:
     overcome = [each.closed for each in crises if each.closed and not each.failed and each.closed.at <= case.now]
     required = f"1 overcome or {case.policy.crisis_free_months} months without"
     if overcome:
-        return Finding(bool(overcome), f"{len(overcome)} overcome", required, tuple(overcome))
+        return met(f"{len(overcome)} overcome", required, tuple(overcome))
     opened = [each.opened for each in crises if each.opened and case.since <= each.opened.at <= case.now]
     calm = case.now >= months_before(case.since, -case.policy.crisis_free_months)
     return Finding(calm and not opened, f"0 overcome, {len(opened)} opened", required, tuple(opened))
@@ -117,7 +117,7 @@ def own_parts_recorded(case: Case) -> Finding:
     ]
     least = case.policy.own_parts_share
     if not closed:
-        return Finding(not closed, "no dispute or crisis closed", least)
+        return met("no dispute or crisis closed", least)
     worst = min(sum(side in own_parts for _, own_parts in closed) / len(closed) for side in SIDES)
     return Finding(worst >= least, worst, least, tuple(seen for seen, _ in closed))
 
@@ -136,7 +136,7 @@ def payments_punctual(case: Case) -> Finding:
     found = m.punctuality(case.state, case.policy, start.date(), end)
     shares = [found.punctual[currency] / amount for currency, amount in found.due.items() if amount]
     if not shares:
-        return Finding(not shares, "no invoice fell due", least)
+        return met("no invoice fell due", least)
     return Finding(min(shares) >= least, min(shares), least, found.evidence)
 
 

@@ -17,8 +17,8 @@ def partnership_age(case: Case) -> Finding:
     if not contracts:
         return unmet("no contract signed", f"{years} years")
     first = contracts[0]
-    met = months_before(first.at, -12 * years) <= case.now
-    return Finding(met, f"{whole_days(first.at, case.now)} days", f"{years} years", (first,))
+    old = months_before(first.at, -12 * years) <= case.now
+    return Finding(old, f"{whole_days(first.at, case.now)} days", f"{years} years", (first,))
 
 
 @guard(
@@ -28,8 +28,8 @@ def partnership_age(case: Case) -> Finding:
 def time_in_commitment(case: Case) -> Finding:
     """At least 12 months in commitment."""
     months = case.policy.commitment_months
-    met = months_before(case.since, -months) <= case.now
-    return Finding(met, f"{whole_days(case.since, case.now)} days", f"{months} months")
+    over = months_before(case.since, -months) <= case.now
+    return Finding(over, f"{whole_days(case.since, case.now)} days", f"{months} months")
 
 
 @guard(

@@ -3,7 +3,8 @@
 from typing import get_args
 
 from domain import events as e
-from domain.guards.case import Case, Finding, guard, moments
+from domain.guards.case import Case, Finding, guard, met, moments
+from domain.partnership import Seen
 from domain.partnership.values import between
 
 REASONS: tuple[str, ...] = get_args(e.SeparationReason)
@@ -27,14 +28,14 @@ def exit_plan_recorded(case: Case) -> Finding:
     """An exit plan, where the partnership is critical."""
     found = tuple(moments(case, "exit_plan.recorded"))
     if not case.state.critical:
-        return Finding(not case.state.critical, "not critical", "an exit plan if critical", found)
+        return met("not critical", "an exit plan if critical", found)
     return Finding(bool(found), len(found), 1, found)
 
 
 def _step(case: Case, step: str) -> Finding:
     """A handover step since the current separation was decided; nothing to hand over without a contract (D10)."""
     if "contract/start" not in case.state.moments:
-        return Finding("contract/start" not in case.state.moments, "no contract was ever signed", step)
+        return met("no contract was ever signed", step)
     decided = case.state.separation
     start = decided.at if decided else case.since
     found = between(case.state.moments.get(f"handover.completed/{step}", ()), start, case.now)
@@ -82,7 +83,7 @@ def invoices_settled(case: Case) -> Finding:
 def knowledge_transferred(case: Case) -> Finding:
     """Knowledge was transferred, where the partnership is critical."""
     if not case.state.critical:
-        return Finding(not case.state.critical, "not critical", "knowledge_transferred if critical")
+        return met("not critical", "knowledge_transferred if critical")
     return _step(case, "knowledge_transferred")
 
 
@@ -94,5 +95,5 @@ def asked_by_decider(case: Case) -> Finding:
     """The side that decided to separate asks."""
     decided = case.state.separation
     if decided is None:
-        return Finding(decided is None, case.side or "nobody", "either side (the separation was forced)")
+        return met(case.side or "nobody", "either side (the separation was forced)")
     return Finding(case.side == decided.side, case.side or "nobody", decided.side, (Seen(decided.at, decided.version),))

@@ -93,7 +93,9 @@ def _incident_moved(state: Partnership, fact: e.IncidentResolved | e.IncidentReo
 
 def _forget_incidents(state: Partnership) -> None:
     if len(state.incidents) > 2 * KEPT_CLOSED:
-        done = [(each.last, key) for key, each in state.incidents.items() if each.raised and each.last and each.resolved]
+        done = [
+            (each.last, key) for key, each in state.incidents.items() if each.raised and each.last and each.resolved
+        ]
         for _, key in sorted(done)[:-KEPT_CLOSED]:
             del state.incidents[key]
 
@@ -153,9 +155,7 @@ def _meeting(state: Partnership, fact: e.MeetingHeld | e.MeetingMissed, seen: Se
 
 
 @evolves(e.ContactDesignated, e.ContactTrained, e.ContactRemoved, changes=("contacts",))
-def _contact(
-    state: Partnership, fact: e.ContactDesignated | e.ContactTrained | e.ContactRemoved, seen: Seen
-) -> None:
+def _contact(state: Partnership, fact: e.ContactDesignated | e.ContactTrained | e.ContactRemoved, seen: Seen) -> None:
     key = f"{fact.side}/{person(fact.person)}"
     known = state.contacts.get(key)
     if known is None or known[0] <= seen.at:

@@ -56,5 +56,3 @@ def rule(kind: type[e.Event], function: Evolve | None, changes: tuple[str, ...] 
 def missing() -> list[str]:
     """The types of events that have no rule."""
     return sorted(kind.type for kind in e.ALL.values() if kind not in RULES)
-
-

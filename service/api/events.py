@@ -1,7 +1,7 @@
 """The log as a feed: pages by position, or a stream of lines."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
@@ -12,6 +12,7 @@ from service.api.route import Answer, Call, Parameter, Route
 from service.errors import ServiceError
 from service.projections import partnerships as listed
 
+NDJSON = "application/x-ndjson"
 WAIT_LIMIT = 30
 FEED = (
     Parameter(name="after", description="Events with positions above this one.", schema={"type": "integer", "minimum": 0}),
@@ -25,20 +26,38 @@ FEED = (
 
 async def list_events(call: Call) -> Answer:
     """Events of the organisation in the order of the log; `position` is how far was read, also where nothing matched."""
-    stream = await _stream(call)
-    types = _types(call)
-    after = _after(call)
-    page = await _read(call, after, types, stream)
-    wait = call.number("wait", 0, 0, WAIT_LIMIT)
-    if not page.events and wait:
-        page = await _wait(call, after, types, stream, wait)
-    return await _answer(call, page)
+    return await _feed(call, await _stream(call))
 
 
 async def list_partnership_events(call: Call) -> Answer:
     """Events of one partnership in the order of the log."""
-    page = await _read(call, _after(call), _types(call), await call.stream())
-    return await _answer(call, page)
+    return await _feed(call, await call.stream())
+
+
+async def _feed(call: Call, stream: str | None) -> Answer:
+    types, after = _types(call), _after(call)
+    if NDJSON in call.request.headers.get("accept", ""):
+        return Answer(stream=_lines(call, after, types, stream), media_type=NDJSON, headers={"Vary": "Accept"})
+    page = await _read(call, after, types, stream)
+    wait = call.number("wait", 0, 0, WAIT_LIMIT) if call.query("wait") else 0
+    if not page.events and wait:
+        page = await _wait(call, after, types, stream, wait)
+    items = await call.services.views.events(call.organisation, page.events)
+    body = {"items": items, "next": str(page.position), "position": page.position}
+    return Answer(body=body, headers={"Vary": "Accept"})
+
+
+async def _lines(call: Call, after: int, types: Sequence[str], stream: str | None) -> AsyncIterator[bytes]:
+    """The feed up to where the log ends now, a line an event."""
+    end = (await call.services.store.head(call.organisation)).position
+    while after < end:
+        page = await _read(call, after, types, stream)
+        found = [each for each in page.events if each.position <= end]
+        items = await call.services.views.events(call.organisation, found)
+        yield b"".join(msgspec.json.encode(item) + b"\n" for item in items)
+        if page.position <= after:
+            break
+        after = page.position
 
 
 async def get_event(call: Call) -> Answer:
@@ -69,10 +88,7 @@ async def _stream(call: Call) -> str | None:
         wanted = next(iter(bound), "")
     if wanted is None:
         return None
-    call.visible(wanted)
-    if not await listed.exists(call.services.query, call.organisation, wanted):
-        raise ServiceError("not_found", f"There is no partnership {wanted!r} here.")
-    return listed.stream_of(wanted)
+    return await call.stream_of(wanted)
 
 
 def _types(call: Call) -> list[str]:
@@ -103,14 +119,6 @@ async def _wait(call: Call, after: int, types: Sequence[str], stream: str | None
     except TimeoutError:
         pass
     return page
-
-
-async def _answer(call: Call, page: Page) -> Answer:
-    items = await call.services.views.events(call.organisation, page.events)
-    if "application/x-ndjson" in call.request.headers.get("accept", ""):
-        lines = b"".join(msgspec.json.encode(item) + b"\n" for item in items)
-        return Answer(body=lines, media_type="application/x-ndjson", headers={"Noces-Position": str(page.position)})
-    return Answer(body={"items": items, "next": str(page.position), "position": page.position})
 
 
 ROUTES = (

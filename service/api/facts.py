@@ -163,9 +163,7 @@ async def find_target(call: Call, target: str | Link) -> str:
             name = f"{target.system}/{target.kind}/{target.external_id}"
             raise ServiceError("not_found", f"No partnership has the link {name}; PUT it first.")
         return found
-    call.visible(target)
-    if not await listed.exists(call.services.query, call.organisation, target):
-        raise ServiceError("not_found", f"There is no partnership {target!r} here.")
+    await call.stream_of(target)
     return target
 
 

@@ -1,12 +1,13 @@
 """A route as data, and the one path that every request takes: who asks, may they, what do they say."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 from litestar import Request, Response
+from litestar.response import Stream
 from msgspec import Struct, field
 
 from domain.types import Side
@@ -35,8 +36,9 @@ class Answer(Struct, kw_only=True):
     body: Any = None
     headers: dict[str, str] = {}
     media_type: str = "application/json"
+    stream: AsyncIterator[bytes] | None = None
 
-    def bytes(self) -> bytes:
+    def content(self) -> bytes:
         """The body's bytes."""
         if self.body is None:
             return b""
@@ -165,10 +167,16 @@ class Call(Struct, kw_only=True):
 
     async def stream(self) -> str:
         """The stream of the path's partnership. Raises ServiceError `not_found`."""
-        identifier = self.partnership()
-        if not await listed.exists(self.services.query, self.organisation, identifier):
-            raise no_partnership(identifier)
-        return listed.stream_of(identifier)
+        return await self.stream_of(self.path("id"))
+
+    async def stream_of(self, identifier: str) -> str:
+        """The stream of a partnership that is there and that the key may see. Raises ServiceError `not_found`."""
+        self.visible(identifier)
+        stream = listed.stream_of(identifier)
+        if not self.services.states.known(self.organisation, stream):
+            if not await listed.exists(self.services.query, self.organisation, identifier):
+                raise no_partnership(identifier)
+        return stream
 
     @property
     def if_match(self) -> int | None:
@@ -254,6 +262,8 @@ def check_query(route: Route, given: Mapping[str, Any]) -> None:
         raise ServiceError("bad_parameter", f"Query parameter {unknown[0]!r} is not known here; known: {', '.join(sorted(known)) or 'none'}.")
 
 
-def response(answer: Answer) -> Response[bytes]:
+def response(answer: Answer) -> Response[Any]:
     """An answer as Litestar sends it."""
-    return Response(content=answer.bytes(), status_code=answer.status, headers=answer.headers, media_type=answer.media_type)
+    if answer.stream is not None:
+        return Stream(answer.stream, status_code=answer.status, headers=answer.headers, media_type=answer.media_type)
+    return Response(content=answer.content(), status_code=answer.status, headers=answer.headers, media_type=answer.media_type)

@@ -4,6 +4,7 @@
 """
 
 import sys
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -46,36 +47,38 @@ def _fields(kind: inspect.StructType) -> dict[str, Any]:
 
 def _value(kind: inspect.Type, name: str) -> Any:
     match kind:
+        case inspect.Metadata():
+            return _value(kind.type, name)
         case inspect.UnionType():
             return _value(min(kind.types, key=_preference), name)
         case inspect.StructType():
             return {"p": f"per_{name}", "c": "c2VhbGVk"} if kind.cls is Sealed else _fields(kind)
-        case inspect.LiteralType():
-            return kind.values[0]
-        case inspect.StrType():
-            return PATTERNS[kind.pattern] if kind.pattern else f"{name} – é"
-        case inspect.IntType():
-            return max(kind.ge or 0, 3)
-        case inspect.FloatType():
-            return 0.25 if kind.le == 1 else 2.5
-        case inspect.BoolType():
-            return True
-        case inspect.DateType():
-            return date(2026, 2, 28)
         case inspect.VarTupleType():
             return tuple([_value(kind.item_type, name)] * max(kind.min_length or 0, 2))
         case inspect.DictType():
             return {"first": _value(kind.value_type, name)}
-        case inspect.AnyType():
-            return {"deep": [1, 2.5, "text", True]}
         case _:
-            raise NotImplementedError(kind)
+            return PLAIN[type(kind)](kind, name)
+
+
+PLAIN: dict[type[inspect.Type], Callable[[Any, str], Any]] = {
+    inspect.LiteralType: lambda kind, name: kind.values[0],
+    inspect.StrType: lambda kind, name: PATTERNS[kind.pattern] if kind.pattern else f"{name} – é",
+    inspect.IntType: lambda kind, name: max(kind.ge or 0, 3),
+    inspect.FloatType: lambda kind, name: 0.25 if kind.le == 1 else 2.5,
+    inspect.BoolType: lambda kind, name: True,
+    inspect.DateType: lambda kind, name: date(2026, 2, 28),
+    inspect.AnyType: lambda kind, name: {"deep": [1, 2.5, "text", True]},
+}
 
 
 def _preference(kind: inspect.Type) -> int:
     """A sealed value rather than the name itself, anything rather than nothing."""
+    kind = kind.type if isinstance(kind, inspect.Metadata) else kind
     order = (inspect.StructType, inspect.FloatType, inspect.StrType)
-    return 99 if isinstance(kind, inspect.NoneType) else next((n for n, k in enumerate(order) if isinstance(kind, k)), 9)
+    return (
+        99 if isinstance(kind, inspect.NoneType) else next((n for n, k in enumerate(order) if isinstance(kind, k)), 9)
+    )
 
 
 def write_missing() -> list[Path]:
