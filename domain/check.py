@@ -1,11 +1,14 @@
 """What a fact must be to be recorded: units, money, dates, and openings that happen once."""
 
+import re
+
 from domain import events as e
 from domain.errors import DomainError
 from domain.partnership import Partnership
 from domain.partnership.matters import OPENS, matters
 from domain.partnership.values import Incident, Invoice, Matter, Promise, Seen, fingerprint
 
+CURRENCY = re.compile("[A-Z]{3}")
 MEASURABLE = ("delay", "budget", "seniority", "named_staff")
 
 
@@ -37,7 +40,7 @@ def _check_promise(state: Partnership, data: e.PromiseMade) -> None:
             "unmeasurable_promise",
             f"A promise of kind {data.kind} needs a value above 0 to be measured; {data.promised} was sent.",
         )
-    if data.kind == "budget" and not (len(data.unit) == 3 and data.unit.isascii() and data.unit.isupper()):  # noqa: PLR2004
+    if data.kind == "budget" and not CURRENCY.fullmatch(data.unit):
         raise DomainError(
             "wrong_unit", f"The unit of a budget is its ISO 4217 currency such as EUR; {data.unit!r} was sent."
         )
@@ -59,7 +62,7 @@ def _same_unit(promise: str, known: str, given: str) -> None:
     if known != given:
         raise DomainError(
             "wrong_unit",
-            f"Promise {promise!r} counts in {known!r}, not {given!r}; a ratio needs the same unit: convert and send again.",
+            f"Promise {promise!r} counts in {known!r}, not {given!r}; a ratio needs one unit: convert and send again.",
         )
 
 

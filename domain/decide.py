@@ -55,7 +55,7 @@ def decide(state: Partnership, command: c.Command, situation: Situation) -> Deci
 
 
 def needs_past(state: Partnership, command: c.Command) -> bool:
-    """Whether the whole stream must be at hand: a retraction, or a fact before the current spell that can change paths."""
+    """Whether the whole stream must be at hand: a retraction, or an early fact that can change the path."""
     if not isinstance(command, c.RecordFacts) or state.since is None:
         return False
     newest = None if state.first_spell else state.since
@@ -70,7 +70,7 @@ def needs_past(state: Partnership, command: c.Command) -> bool:
     return False
 
 
-def explain(
+def explain(  # noqa: PLR0917  # the last two are what the asker says, in the contract's order
     state: Partnership,
     trigger: str,
     policy: Policy,

@@ -1,7 +1,7 @@
 """A decision in the making: the events so far, the state after them, and the automatic transitions that follow."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec import Struct, field
 
@@ -109,7 +109,7 @@ class Draft:
         return self._dues
 
     def _dues_after(self, kind: type[e.Event]) -> Dues | None:
-        """What time will bring after an event, or None where that must be asked anew: only some facts change it."""
+        """What time will bring after an event, or None where that must be asked anew."""
         policy = self.at_hand.policy
         if self._dues is None or kind in (e.StageEntered, e.PartnershipOpened) or kind in stirred(self.state, policy):
             return None
@@ -145,7 +145,7 @@ class Draft:
     # --- what follows --------------------------------------------------------------------------------------------------
 
     def bring(self, fact: e.Event, at: datetime, horizon: datetime) -> Seen:
-        """Append a fact and what follows from it; only the triggers that it may bring are asked, unless time is behind."""
+        """Append a fact and what follows: only triggers that it may bring are asked, unless time brings others."""
         behind = self._alarmed(horizon)
         seen = self.add(fact, at)
         if behind:

@@ -13,7 +13,7 @@ LIFE = ("acquisition", "strategy", "technology")
 
 
 def ending(state: Partnership, at: datetime) -> tuple[Ending, bool | None]:
-    """The ending and whether it was respectful: legacy preserved (if anything was built), thanks given, no threat open."""
+    """The ending, and whether it was respectful: what was built preserved, thanks given, no threat open."""
     reason = state.separation.reason if state.separation else "other"
     threat = bool(open_threats(state, at))
     thanked = _done(state, "thanks_given", at)

@@ -304,12 +304,14 @@ def open_stages(state: Partnership, now: datetime) -> set[Stage]:
     return found
 
 
+def active(counts: list[int], policy: Policy) -> list[bool]:
+    """Which stages these counts of coloured facts make active: enough facts, and enough of all of them (D15)."""
+    least = max(policy.overlap_facts, policy.overlap_share * sum(counts) - 1e-9)
+    return [count >= least for count in counts]
+
+
 def overlapping(state: Partnership, policy: Policy, now: datetime) -> list[Stage]:
     """Stages that are alive beside the authoritative one."""
-    shares, counts = activation(state, policy, now)
-    active = {
-        stage
-        for stage, count in zip(STAGES, counts, strict=True)
-        if count >= policy.overlap_facts and shares[stage] >= policy.overlap_share
-    }
-    return [stage for stage in STAGES if stage in active | open_stages(state, now) and stage != state.stage]
+    _, counts = activation(state, policy, now)
+    alive = {stage for stage, is_active in zip(STAGES, active(counts, policy), strict=True) if is_active}
+    return [stage for stage in STAGES if stage in alive | open_stages(state, now) and stage != state.stage]

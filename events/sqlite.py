@@ -351,7 +351,6 @@ def _connect_reader(path: Path, busy_seconds: float) -> sqlite3.Connection:
     with _named_errors():
         uri = f"{path.as_uri()}?mode=ro"
         database = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_seconds, cached_statements=256)
-        database.execute("PRAGMA query_only = on")
         database.execute("PRAGMA cache_size = -8000")
         if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'events'").fetchone():
             database.close()

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from litestar import Litestar, Request, Response
+from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,7 +23,7 @@ from events.sqlite import SqliteStore
 from events.store import StoreError
 from service import demo, importing
 from service.api.all import ROUTES
-from service.api.route import PUBLIC, Answer, Call, Route, check_query, check_scope, read_raw, response
+from service.api.route import PUBLIC, Answer, Call, Route, check_query, check_scope, read_raw, require_media_type, response
 from service.auth import OPERATOR, SCOPES, Keys, NewKey, Principal
 from service.clock import Clock
 from service.connectors.compiled import Connector
@@ -168,9 +169,46 @@ def _is_import(route: Route, request: Request[Any, Any, Any]) -> bool:
 
 async def _import(call: Call) -> Answer:
     """Read all lines before answering: many senders send everything before they read anything."""
-    prefix = call.request.headers.get("idempotency-key")
-    body = b"".join([block async for block in importing.run_import(call, call.request.stream(), prefix)])
+    told = importing.run_import(call, call.request.stream(), call.idempotency_key)
+    body = b"".join([part async for part in told])
     return Answer(body=body, media_type=NDJSON)
+
+
+async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+    """The pieces of a body as they arrive; a caller that goes away ends it."""
+    more = True
+    while more:
+        message: Any = await receive()
+        more = message["type"] == "http.request" and message.get("more_body", False)
+        yield message.get("body", b"")
+
+
+def with_live_import(inner: ASGIApp, services: Services) -> ASGIApp:
+    """Answer an import line by line while it arrives (`?results=all`), which needs both ends of the connection at once."""
+    route = next(each for each in ROUTES if (each.method, each.path) == ("POST", "/v1/facts"))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP or scope["path"] != route.path or b"results=all" not in scope["query_string"]:
+            await inner(scope, receive, send)
+            return
+        request: Request[Any, Any, Any] = Request(scope, receive, send)
+        try:
+            principal = await services.keys.authenticate(request.headers)
+            check_scope(principal, route.scope)
+            require_media_type(request.headers.get("content-type", ""), (NDJSON,))
+        except ServiceError as error:
+            await problem_response(error, request).to_asgi_response(None, request)(scope, receive, send)
+            return
+        call = Call(services=services, request=request, route=route, principal=principal, now=services.clock())
+        start: Any = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", NDJSON.encode())]}
+        await send(start)
+        async for told in importing.run_import(call, _chunks(receive), call.idempotency_key, every=True):
+            body: Any = {"type": "http.response.body", "body": told, "more_body": True}
+            await send(body)
+        end: Any = {"type": "http.response.body", "body": b"", "more_body": False}
+        await send(end)
+
+    return app
 
 
 # --- errors ------------------------------------------------------------------------------------------------------------
@@ -225,7 +263,7 @@ def with_request_id(inner: ASGIApp, ids: Ids) -> ASGIApp:
     """Echo the caller's request id, or give one; it is the `instance` of problems and stands in every log line."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await inner(scope, receive, send)
             return
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
@@ -259,6 +297,6 @@ def build(services: Services, routes: Sequence[Route] = ROUTES) -> ASGIApp:
         exception_handlers={HTTPException: _handle_error, Exception: _handle_error},
         request_max_body_size=None, logging_config=None,
     )  # fmt: skip
-    return with_request_id(litestar, services.ids)
+    return with_request_id(with_live_import(litestar, services), services.ids)
 
 

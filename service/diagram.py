@@ -67,8 +67,8 @@ def _mermaid_states() -> list[str]:
 
 
 def _mermaid_arrow(arrow: Arrow) -> str:
-    here = " back" if arrow.came_from else ""
-    return f"{_id(arrow.source)} --> {_id(arrow.target)} : {arrow.trigger}{here} ({mode(machine.TRIGGERS[arrow.trigger])})"
+    back = ", back" if arrow.came_from else ""
+    return f"{_id(arrow.source)} --> {_id(arrow.target)} : {arrow.trigger} ({mode(machine.TRIGGERS[arrow.trigger])}{back})"
 
 
 def _mermaid_notes() -> list[str]:
@@ -87,7 +87,7 @@ def _mermaid_notes() -> list[str]:
 
 def _mermaid_asks(trigger: Trigger) -> list[str]:
     word = "any" if trigger.needs == "any" else "all"
-    return [f"{trigger.name} ({mode(trigger)}, {word} of)", *(f"- {code}" for code in GUARDS[trigger.name])]
+    return [f"{trigger.name} ({mode(trigger)}), {word} of", *GUARDS[trigger.name]]
 
 
 # --- SVG ---------------------------------------------------------------------------------------------------------------

@@ -10,13 +10,13 @@ from domain.machine import Arrow
 
 BOX, GAP, HIGH = 150, 108, 84
 OUTCOME, OUTCOME_HIGH, INSET = 236, 60, 22
-LEFT, ROW, STEP = 64, 196, 136
+LEFT, ROW, STEP = 64, 200, 136
 LANE = 16
 ROUND = 14
 WIDTH = LEFT + 4 * (BOX + GAP) + OUTCOME + 2 * INSET + 24
 HEIGHT = ROW + 2 * STEP + OUTCOME_HIGH // 2 + INSET + 24
-OVER = ROW - 128
-"""The height at which long ways back run above the stages."""
+OVER = ROW - 124
+"""The height at which the shorter of the long ways back runs above the stages; each longer one runs higher."""
 
 KINDS = {"forward": "#33415c", "automatic": "#a04a00", "leaving": "#9b1c3f", "returning": "#0b6b62"}
 DARK = {"forward": "#c3cee3", "automatic": "#ffb066", "leaving": "#ff9db4", "returning": "#6fd6c8"}
@@ -130,7 +130,7 @@ def _upright(arrow: Arrow, source: Box, target: Box) -> Way:
     """Between two outcomes: down in the left third, up in the right third, the only way in the middle."""
     down = target.y > source.y
     both = any((other.source, other.target) == (arrow.target, arrow.source) for other in machine.ARROWS)
-    x = source.middle + ((-OUTCOME / 6 if down else OUTCOME / 6) if both else -OUTCOME / 6)
+    x = source.middle + ((-OUTCOME // 6 if down else OUTCOME // 6) if both else -OUTCOME // 6)
     start, end = (source.bottom, target.y) if down else (source.y, target.bottom)
     left = both and down
     return Way(f"M{x:g} {start:g}V{end:g}", (x - 8 if left else x + 8, (start + end) / 2 + 4), "end" if left else "start")
@@ -149,13 +149,16 @@ def _below(source: Box, target: Box) -> Way:
 
 
 def _above(source: Box, target: Box) -> Way:
-    start = source.right - 18 if source.width == OUTCOME else source.middle
-    end = target.middle
+    """Over the stages between; the longest way back runs highest and lands farthest left."""
+    outermost = source.width == OUTCOME
+    lane = OVER - 28 if outermost else OVER
+    start = source.right - 18 if outermost else source.middle + 34
+    end = target.middle + (-34 if outermost else 34)
     path = (
-        f"M{start:g} {source.y:g}V{OVER + ROUND:g}Q{start:g} {OVER:g} {start - ROUND:g} {OVER:g}"
-        f"H{end + ROUND:g}Q{end:g} {OVER:g} {end:g} {OVER + ROUND:g}V{target.y:g}"
+        f"M{start:g} {source.y:g}V{lane + ROUND:g}Q{start:g} {lane:g} {start - ROUND:g} {lane:g}"
+        f"H{end + ROUND:g}Q{end:g} {lane:g} {end:g} {lane + ROUND:g}V{target.y:g}"
     )
-    return Way(path, (LEFT + 2 * (BOX + GAP) + BOX / 2, OVER - 8))
+    return Way(path, ((start + end) / 2, lane - 7))
 
 
 def kind(arrow: Arrow, mode: str) -> str:
@@ -192,7 +195,7 @@ def _arrow(arrow: Arrow, mode: str, sentence: str) -> str:
     dashes = ' stroke-dasharray="6 4"' if mode == "automatic" else ""
     return (
         f'<path class="{name}" data-trigger="{arrow.trigger}" data-from="{arrow.source}" data-to="{arrow.target}" data-mode="{mode}"'
-        f' d="{way(arrow).path}" fill="none" stroke="{KINDS[name]}" stroke-width="1.6"{dashes}'
+        f' d="{way(arrow).path}" fill="none" stroke="{KINDS[name]}" stroke-width="2"{dashes}'
         f' marker-end="url(#machine-{name})"><title>{escape(sentence)}</title></path>'
     )
 
@@ -282,7 +285,7 @@ def _start() -> str:
     box = place(machine.HONEYMOON)
     return (
         f'<circle class="forward-head" cx="26" cy="{ROW}" r="6" fill="{KINDS["forward"]}"/><path class="forward" d="M32 {ROW}H{box.x:g}"'
-        f' fill="none" stroke="{KINDS["forward"]}" stroke-width="1.6" marker-end="url(#machine-forward)"/>'
+        f' fill="none" stroke="{KINDS["forward"]}" stroke-width="2" marker-end="url(#machine-forward)"/>'
     )
 
 
@@ -298,7 +301,7 @@ def _legend() -> str:
     for number, (name, (text, dashes)) in enumerate(texts.items()):
         x, y = LEFT + (number % 2) * 400, HEIGHT - 70 + (number // 2) * 28
         rows.append(
-            f'<path class="{name}" d="M{x} {y}H{x + 44}" fill="none" stroke="{KINDS[name]}" stroke-width="1.6"{dashes}'
+            f'<path class="{name}" d="M{x} {y}H{x + 44}" fill="none" stroke="{KINDS[name]}" stroke-width="2"{dashes}'
             f' marker-end="url(#machine-{name})"/><text class="quiet" x="{x + 56}" y="{y + 4}" font-size="12" fill="#5b6472">{text}</text>'
         )
     return "".join(rows)

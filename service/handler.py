@@ -124,6 +124,8 @@ class Handler:
         self._policies: dict[str, tuple[int, Policy]] = {}
         self._due: dict[tuple[str, str], datetime | None] = {}
         self._writer: asyncio.Task[None] | None = None
+        self._writing = False
+        self._postponed: list[_Job] = []
         self._background: set[asyncio.Task[None]] = set()
         self.states = states
         self.on_recorded: list[Callable[[str, tuple[RecordedEvent, ...]], None]] = []
@@ -143,7 +145,7 @@ class Handler:
 
     async def stop(self) -> None:
         """Let what was queued be written, then end the writer."""
-        while len(self._queue):
+        while len(self._queue) or self._writing:
             await asyncio.sleep(0.01)
         if self._writer is not None:
             self._writer.cancel()
@@ -225,12 +227,22 @@ class Handler:
 
     async def _write_for_ever(self) -> None:
         while True:
-            await self._write_batch(await self._queue.take(BATCH))
+            jobs = await self._queue.take(BATCH)
+            self._writing = True
+            await self._write_batch(jobs)
+            # Whoever must be decided again goes before its followers, in the order in which they came.
+            for job in reversed(self._postponed):
+                self._queue.put(job, first=True)
+            self._postponed.clear()
+            self._writing = False
 
     async def _write_batch(self, jobs: list[_Job]) -> None:
         working: dict[tuple[str, str], Partnership] = {}
         planned: list[tuple[_Job, Append]] = []
         for job in jobs:
+            if any(job.place == waiting.place for waiting in self._postponed):
+                self._postponed.append(job)
+                continue
             try:
                 append = await self._plan(job, working)
             except (DomainError, ServiceError, StoreError) as error:
@@ -274,7 +286,7 @@ class Handler:
         past: list[e.Happened] | None = None
         if needs_past(state, asked.command):
             if job.place in working:
-                self._queue.put(job, first=True)
+                self._postponed.append(job)
                 return None
             past = await self.states.past(*job.place)
         version, policy = await self.policy(asked.organisation)
@@ -422,7 +434,7 @@ class Handler:
             _fail(job, ServiceError("busy", "This partnership is being written by many; try again.", headers={"Retry-After": "1"}))
         else:
             job.decision = None
-            self._queue.put(job, first=True)
+            self._postponed.append(job)
 
     def _in_background(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

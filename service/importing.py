@@ -48,8 +48,9 @@ class Line(Struct, frozen=True, kw_only=True):
 class Import:
     """One import: lines go to the writer in their order, answers are gathered as they become durable."""
 
-    def __init__(self, call: Call, prefix: str | None, report: IO[bytes]) -> None:
+    def __init__(self, call: Call, prefix: str | None, report: IO[bytes], *, every: bool = False) -> None:
         self._call = call
+        self._every = every
         self._prefix = prefix
         self._report = report
         self._pending: list[tuple[int, asyncio.Future[Outcome]]] = []
@@ -97,12 +98,14 @@ class Import:
         marks = ", ".join("?" * len(keys))
         sql = f"SELECT key, digest FROM idempotency WHERE organisation = ? AND scope = ? AND key IN ({marks})"  # noqa: S608  # only marks
         scope = (self._call.organisation, keys[0].scope)
-        return {str(key): bytes(digest) for key, digest in await self._call.services.query(sql, (*scope, *(k.key for k in keys)))}
+        found = await self._call.services.query(sql, (*scope, *(key.key for key in keys)))
+        return {str(key): digest for key, digest in found if isinstance(digest, bytes)}
 
     async def _submit(self, line: Line, known: dict[str, bytes]) -> None:
         digest = known.get(line.key.key) if line.key is not None else None
         if digest is not None and line.key is not None:
             if digest == line.key.digest:
+                self._tell(line.number, "repeated")
                 self.summary.repeated += 1
             else:
                 self._refuse(line.number, ServiceError("key_reused", f"Key {line.key.key!r} was used for another line."))
@@ -122,52 +125,80 @@ class Import:
             except (ServiceError, DomainError, StoreError) as error:
                 self._refuse(number, error)
             else:
-                self._count(outcome)
+                self._count(number, outcome)
 
-    def _count(self, outcome: Outcome) -> None:
+    def _tell(self, number: int, status: str, position: int | None = None) -> None:
+        if self._every:
+            told = {"line": number, "status": status} | ({} if position is None else {"position": position})
+            self._report.write(msgspec.json.encode(told) + b"\n")
+
+    def _count(self, number: int, outcome: Outcome) -> None:
+        position = outcome.events[0].position if outcome.events else None
         if outcome.repeated or outcome.replayed is not None:
+            self._tell(number, "repeated", position)
             self.summary.repeated += 1
         else:
+            self._tell(number, "accepted", position)
             self.summary.accepted += 1
         if outcome.events:
             self.summary.last_position = max(self.summary.last_position, outcome.events[-1].position)
 
     def _refuse(self, number: int, error: ServiceError | DomainError | StoreError) -> None:
         self.summary.refused += 1
-        if self.summary.refused <= REFUSED_SHOWN:
+        if self._every or self.summary.refused <= REFUSED_SHOWN:
             detail = error.detail if isinstance(error, ServiceError) else str(error)
-            self._report.write(msgspec.json.encode({"line": number, "code": error.code, "detail": detail}) + b"\n")
+            self._report.write(msgspec.json.encode({"line": number, "status": "refused", "code": error.code, "detail": detail}) + b"\n")
 
 
-async def split_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+class Lines:
     """Lines of a body that arrives in pieces; an endless line is cut behind its limit and refused by its length."""
-    rest = b""
-    async for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            yield line
-        rest = rest[: LINE_LIMIT + 1] if len(rest) > LINE_LIMIT else rest
-    if rest:
-        yield rest
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._number = 0
+
+    def feed(self, chunk: bytes) -> list[tuple[int, bytes]]:
+        """The lines that a piece completes, numbered from 1, blank ones left out."""
+        *whole, rest = (self._rest + chunk).split(b"\n")
+        self._rest = rest[: LINE_LIMIT + 1]
+        return self._numbered(whole)
+
+    def end(self) -> list[tuple[int, bytes]]:
+        """The last line, where no newline ends it."""
+        rest, self._rest = self._rest, b""
+        return self._numbered([rest])
+
+    def _numbered(self, lines: list[bytes]) -> list[tuple[int, bytes]]:
+        first = self._number + 1
+        self._number += len(lines)
+        return [(number, line) for number, line in enumerate(lines, first) if line.strip()]
 
 
-async def run_import(call: Call, chunks: AsyncIterator[bytes], prefix: str | None) -> AsyncIterator[bytes]:
-    """Import a body and answer refused lines, then the summary."""
+async def run_import(
+    call: Call, chunks: AsyncIterator[bytes], prefix: str | None, *, every: bool = False
+) -> AsyncIterator[bytes]:
+    """Import a body and answer refused lines, then the summary; with `every`, each line as soon as it is durable."""
     with tempfile.SpooledTemporaryFile(max_size=1_000_000) as report:
-        work = Import(call, prefix, report)
-        number = 0
-        block: list[tuple[int, bytes]] = []
-        async for line in split_lines(chunks):
-            number += 1
-            if line.strip():
-                block.append((number, line))
-            if len(block) == BLOCK:
-                await work.take(block)
-                block = []
-        await work.take(block)
+        work, lines = Import(call, prefix, report, every=every), Lines()
+        async for chunk in chunks:
+            await _take(work, lines.feed(chunk))
+            if every:
+                await work.gather(UNDER_WAY + BLOCK)
+                yield _drained(report)
+        await _take(work, lines.end())
         await work.gather(UNDER_WAY + BLOCK)
-        report.seek(0)
-        while part := report.read(65_536):
-            yield part
+        yield _drained(report)
         yield msgspec.json.encode(work.summary) + b"\n"
 
+
+async def _take(work: Import, lines: list[tuple[int, bytes]]) -> None:
+    for start in range(0, len(lines), BLOCK):
+        await work.take(lines[start : start + BLOCK])
+
+
+def _drained(report: IO[bytes]) -> bytes:
+    report.seek(0)
+    told = report.read()
+    report.seek(0)
+    report.truncate()
+    return told

@@ -7,6 +7,7 @@ from datetime import datetime
 from msgspec import Struct, field
 
 from domain import events as e
+from domain.policy import POLICY_1
 from events.envelope import Context, RecordedEvent
 from events.sqlite import SqliteStore
 from service.auth import Keys
@@ -62,7 +63,7 @@ class Services(Struct, kw_only=True, eq=False):
         """Make an organisation with its own key and policy 1; false where it exists."""
         if (await self.store.head(organisation)).position:
             return False
-        policy = e.PolicyAdopted(version=1, policy=e.Policy())
+        policy = e.PolicyAdopted(version=1, policy=POLICY_1)
         asked = Asked(
             organisation=organisation, stream=POLICY_STREAM, command=Administer(events=(policy,), expected=0),
             context=Context(actor="system"), rows=tuple(self.vault.new_organisation(organisation)),

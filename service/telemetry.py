@@ -60,7 +60,8 @@ class Telemetry:
 def configure_logs(*, json: bool) -> None:
     """Log lines for machines, or for people at a terminal; libraries speak up from warnings on."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    render = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    render = structlog.processors.JSONRenderer() if json else plain
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

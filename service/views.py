@@ -39,8 +39,9 @@ async def positions(query: Query, organisation: str, wanted: Iterable[tuple[str,
             part = ordered[start : start + 500]
             marks = ", ".join("?" * len(part))
             sql = f"SELECT version, position FROM events WHERE organisation = ? AND stream = ? AND version IN ({marks})"  # noqa: S608  # only marks
-            for version, position in await query(sql, (organisation, stream, *part)):
-                found[stream, int(version or 0)] = int(position or 0)
+            for row in await query(sql, (organisation, stream, *part)):
+                version, position = (int(value) for value in row if isinstance(value, int))
+                found[stream, version] = position
     return found
 
 

@@ -27,7 +27,7 @@ def commitment_formalised(case: Case) -> Finding:
 
 @guard(
     "Reach every negotiated SLA target three months running (or five of the last six) and record sla.measured.",
-    "Atteignez chaque objectif de SLA négocié trois mois de suite (ou cinq des six derniers) et enregistrez sla.measured.",
+    "Atteignez chaque objectif de SLA négocié trois mois de suite (ou cinq sur six) et enregistrez sla.measured.",
     reads=SLA,
 )
 def sla_kept(case: Case) -> Finding:

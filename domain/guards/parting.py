@@ -1,4 +1,4 @@
-"""How a separation is decided, completed and taken back: the guards of `separate`, `complete_separation`, `reconcile`."""
+"""How a separation is decided, completed, taken back: guards of `separate`, `complete_separation`, `reconcile`."""
 
 from typing import get_args
 

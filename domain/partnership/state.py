@@ -100,7 +100,7 @@ class Partnership(Struct, dict=True):
 
     @property
     def newest(self) -> datetime:
-        """The newest instant that this partnership has lived: of its facts and decisions, not of what is said about it."""
+        """The newest instant that it has lived: of its facts and decisions, not of what is said about it."""
         return self.latest or self.entered
 
     @property

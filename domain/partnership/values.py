@@ -1,11 +1,14 @@
 """What a partnership remembers of its facts: frozen values, whichever of them arrived first."""
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
+from functools import cache
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from domain import events as e
@@ -199,14 +202,20 @@ def between(known: Iterable[Seen], start: datetime, end: datetime) -> list[Seen]
     return [seen for seen in known if start <= seen.at <= end]
 
 
+PROSE = ("text", "subject")
+_pack = msgspec.msgpack.Encoder().encode
+
+
 def fingerprint(fact: e.Event) -> int:
     """A number for what an opening says, personal values aside, to tell a repetition from a contradiction."""
-    plain = tuple(
-        (each, value + 0.0 if isinstance(value, (int, float)) else value)  # 30 is 30.0 and -0.0 is 0, as in the log
-        for each in fact.__struct_fields__
-        if each not in ("text", "subject") and (value := getattr(fact, each)) is not None
-    )
-    return int.from_bytes(blake2b(repr((fact.type, plain)).encode(), digest_size=6).digest()) | 1
+    # 30 is 30.0 and -0.0 is 0, as in the log.
+    plain = [value + 0.0 if isinstance(value, (int, float)) else value for value in _said(type(fact))(fact)]
+    return int.from_bytes(blake2b(_pack(plain), digest_size=6).digest()) | 1
+
+
+@cache
+def _said(kind: type[e.Event]) -> Callable[[e.Event], tuple[object, ...]]:
+    return attrgetter("type", *(each for each in kind.__struct_fields__ if each not in PROSE))
 
 
 def due_day(invoice: Invoice, payment_days: int = 30, at_most: int = 60) -> date:

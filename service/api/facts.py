@@ -8,11 +8,10 @@ from msgspec import Meta, Struct
 from domain import commands as c
 from domain import events as e
 from domain import machine
-from domain.check import routed
 from domain.types import Side
 from events.store import Idempotency
 from service.api.partnerships import replayed
-from service.api.route import Answer, Call, Route, wrong_side
+from service.api.route import Answer, Call, Parameter, Route, wrong_side
 from service.body import bad_shape, read_instant, shape
 from service.errors import FieldError, ServiceError
 from service.handler import Asked, Outcome
@@ -59,7 +58,7 @@ def read_fact(value: Any, pointer: str = "") -> c.Fact:  # noqa: ANN401  # JSON 
     if not isinstance(kind, str) or kind not in e.ALL:
         raise _unknown_type(kind, pointer)
     if kind not in e.FACTS:
-        raise ServiceError("wrong_route", f"{kind} is not recorded as a fact; use {routed(kind)}.", errors=[_at(pointer, "type")])
+        raise _wrong_route(kind, pointer)
     if at is not None and not isinstance(at, str):
         raise bad_shape(f"Expected `str`, got `{type(at).__name__}`", f"{pointer}/occurred_at")
     data = shape(fields, e.FACTS[kind], pointer)
@@ -71,6 +70,11 @@ def read_fact(value: Any, pointer: str = "") -> c.Fact:  # noqa: ANN401  # JSON 
 def _unknown_type(kind: object, pointer: str) -> ServiceError:
     detail = f"type is {kind!r}; it is one of the facts of GET /openapi.json, such as promise.made."
     return ServiceError("unknown_type", detail, errors=[_at(pointer, "type")])
+
+
+def _wrong_route(kind: str, pointer: str) -> ServiceError:
+    route = e.ROUTED.get(kind, "no route: the system writes it")
+    return ServiceError("wrong_route", f"{kind} is not recorded as a fact; use {route}.", errors=[_at(pointer, "type")])
 
 
 def _at(pointer: str, name: str) -> FieldError:
@@ -267,6 +271,7 @@ ROUTES = (
         method="POST", path="/v1/facts", scope="write", run=record_anywhere,
         summary="Record facts by id or link, or import NDJSON", body="TargetedFact",
         answers={200: "Recorded", 201: "Recorded"}, problems=_FACT_PROBLEMS,
+        parameters=(Parameter(name="results", description="NDJSON: `all` answers every line as soon as it is durable."),),
     ),
     Route(
         method="GET", path="/v1/partnerships/{id:str}/transitions", scope="read", run=list_transitions,

@@ -69,7 +69,8 @@ async def open_partnership(call: Call) -> Answer:
 async def _opened(call: Call, outcome: Outcome) -> Answer:
     identifier = listed.partnership_of(outcome.events[0].stream)
     view = call.services.views.partnership(
-        identifier, outcome.state, await call.services.handler.policy(call.organisation), call.now,
+        identifier, outcome.state, await call.services.handler.policy(call.organisation),
+        max(call.now, outcome.state.newest),
         outcome.events[-1].position,
     )  # fmt: skip
     headers = {"Location": f"/v1/partnerships/{identifier}", "ETag": f'"{outcome.state.etag}"', **replayed(outcome)}
@@ -110,7 +111,7 @@ async def view_now(call: Call, identifier: str) -> dict[str, Any]:
     state = await call.services.states.load(call.organisation, stream)
     policy = await call.services.handler.policy(call.organisation)
     position = await call.services.views.position(call.organisation, stream, state.version)
-    return call.services.views.partnership(identifier, state, policy, call.now, position)
+    return call.services.views.partnership(identifier, state, policy, max(call.now, state.newest), position)
 
 
 async def answer_partnership(call: Call, identifier: str) -> Answer:
@@ -139,7 +140,7 @@ async def get_partnership(call: Call) -> Answer:
         raise no_partnership(call.partnership())
     policy = await call.services.handler.policy(call.organisation)
     position = await call.services.views.position(call.organisation, stream, state.version)
-    now = as_of or known_at or call.now
+    now = as_of or max(known_at or call.now, state.newest)
     return Answer(body=call.services.views.partnership(call.partnership(), state, policy, now, position))
 
 
@@ -152,7 +153,7 @@ async def get_history(call: Call) -> Answer:
         raise no_partnership(call.partnership())
     _, policy = await call.services.handler.policy(call.organisation)
     body = await call.services.views.history(
-        call.organisation, stream, state, policy, as_of or call.now, known_at or call.now
+        call.organisation, stream, state, policy, as_of or max(call.now, state.newest), known_at or call.now
     )
     return Answer(body=body)
 

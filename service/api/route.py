@@ -189,14 +189,22 @@ class Call(Struct, kw_only=True):
             raise ServiceError("stale_version", f"If-Match {given!r} is no ETag of this service; send the one you were given.")
         return int(text)
 
-    async def idempotency(self, status: int) -> Idempotency | None:
-        """The caller's Idempotency-Key with the identity of this request."""
+    @property
+    def idempotency_key(self) -> str | None:
+        """The caller's Idempotency-Key, quoted or not."""
         given = self.request.headers.get("idempotency-key")
         if given is None:
             return None
         key = given[1:-1] if len(given) > 1 and given[0] == given[-1] == '"' else given
         if not 1 <= len(key) <= 255 or not key.isprintable():  # noqa: PLR2004
             raise ServiceError("bad_request", "Idempotency-Key takes 1 to 255 printable characters.")
+        return str(key)
+
+    async def idempotency(self, status: int) -> Idempotency | None:
+        """The caller's Idempotency-Key with the identity of this request."""
+        key = self.idempotency_key
+        if key is None:
+            return None
         target = f"{self.request.method} {self.request.url.path}?{self.request.url.query or ''}"
         digest = await self.services.vault.digest(self.organisation, target.encode(), self.raw)
         return Idempotency(scope=self.principal.key, key=key, digest=digest, status=status)

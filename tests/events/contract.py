@@ -230,6 +230,12 @@ class StoreContract:
         assert await store.holder(ORG, "link") == "a"
         assert await store.holder(ORG, "free") is None
 
+    async def test_a_claim_holds_in_its_organisation_only(self, store):
+        await written(store, append("a", 0, takes=("link",)))
+        assert await store.holder(OTHER, "link") is None
+        await written(store, append("b", 0, takes=("link",), organisation=OTHER))
+        assert (await store.holder(ORG, "link"), await store.holder(OTHER, "link")) == ("a", "b")
+
     async def test_a_holder_may_take_its_claim_again(self, store):
         await written(store, append("a", 0, takes=("link",)))
         await written(store, append("a", 1, takes=("link",)))

@@ -82,10 +82,12 @@ async def test_no_connection_changes_or_deletes_an_event(path, store, sql):
     "row",
     [
         ROW.format(position=1, stream="b", version=1, id="evt_new"),
+        ROW.format(position=2, stream="b", version=1, id="evt_new"),
         ROW.format(position=9, stream="a", version=1, id="evt_new"),
+        ROW.format(position=9, stream="a", version=2, id="evt_new"),
         ROW.format(position=9, stream="b", version=1, id="evt_old"),
     ],
-    ids=["position", "version", "id"],
+    ids=["first position", "last position", "first version", "last version", "id"],
 )
 async def test_no_connection_puts_an_event_in_the_place_of_another(path, store, verb, row):
     await written(store, append("a", 0, event(id="evt_old"), event()))

@@ -1,0 +1,34 @@
+"""The demo: eight partnerships of one fictitious French group, told through the real write path on first start."""
+
+import asyncio
+
+from domain import commands as c
+from events.envelope import Context
+from service.demo.ended import ENDED
+from service.demo.living import LIVING
+from service.demo.telling import Story, commands
+from service.handler import Asked
+from service.projections.partnerships import stream_of
+from service.services import Services
+
+CLIENT = "Atelier Brunel"
+STORIES = (*ENDED, *LIVING)
+
+
+async def tell(services: Services, organisation: str) -> None:
+    """Tell the stories up to today. The clock waits meanwhile, or it would count the silence between two chapters."""
+    await services.time.stop()
+    try:
+        await asyncio.gather(*(_tell(services, organisation, story) for story in STORIES))
+    finally:
+        services.time.start()
+
+
+async def _tell(services: Services, organisation: str, story: Story) -> None:
+    stream = stream_of(services.ids.new("pn"))
+    for command in commands(story, CLIENT, services.clock().date()):
+        asked = Asked(organisation=organisation, stream=stream, command=command, context=Context(actor="demo"))
+        outcome = await services.handler.handle(asked)
+        if outcome.refused and isinstance(command, c.AskTransition):
+            message = f"The demo of {story.partner} asks for {command.trigger}, which its own facts do not allow."
+            raise RuntimeError(message)

@@ -1,0 +1,248 @@
+"""What the routes answer, as JSON Schemas: the other half of service/views.py, kept equal by the contract tests."""
+
+from domain import machine
+from domain.types import SIDES, STAGES
+from service.auth import SCOPES
+from service.components import INSTANT, REFERENCE, TEXT, Json, nullable
+from service.errors import STATUS
+from service.projections.inbox import STATUSES
+
+INTEGER: Json = {"type": "integer"}
+BOOLEAN: Json = {"type": "boolean"}
+FIGURE: Json = {"type": ["number", "string"]}
+POSITION: Json = {"type": "integer", "minimum": 1}
+DATE: Json = {"type": "string", "format": "date"}
+NAME: Json = {"type": "string", "minLength": 1, "maxLength": 200}
+SIDE: Json = {"type": "string", "enum": list(SIDES)}
+STAGE: Json = {"type": "string", "enum": list(STAGES)}
+OUTCOME = nullable({"type": "string", "enum": [machine.split(each)[1] for each in machine.STATES if "." in each]})
+ENDING = nullable({"type": "string", "enum": ["stillborn", "exploded", "parted"]})
+TRUST: Json = {"type": "string", "enum": ["signed", "shared_secret", "echo_token", "none"]}
+ITEM_STATUS: Json = {"type": "string", "enum": list(STATUSES)}
+MODE: Json = {"type": "string", "enum": ["confirmed", "automatic"]}
+TRIGGER: Json = {"type": "string", "enum": list(machine.TRIGGERS)}
+
+
+def ref(name: str) -> Json:
+    """A reference to a component."""
+    return {"$ref": f"{REFERENCE}{name}"}
+
+
+def listed(items: Json) -> Json:
+    """A list of something."""
+    return {"type": "array", "items": items}
+
+
+def mapped(values: Json) -> Json:
+    """An object whose names are data."""
+    return {"type": "object", "additionalProperties": values}
+
+
+def about(description: str, schema: Json) -> Json:
+    """A schema with a sentence."""
+    return {**schema, "description": description}
+
+
+def closed(description: str, optional: tuple[str, ...] = (), /, **properties: Json) -> Json:
+    """An object with these members and no others; all stand in every answer but the optional ones."""
+    found: Json = {"description": description, "type": "object", "properties": properties}
+    required = [name for name in properties if name not in optional]
+    return found | ({"required": required} if required else {}) | {"additionalProperties": False}
+
+
+def paged(items: str) -> Json:
+    """A page of a list."""
+    following = about("The cursor of the next page; null at the end.", nullable(TEXT))
+    return closed(f"A page of a list; each item is a {items}.", items=listed(ref(items)), next=following)
+
+
+# --- partnerships --------------------------------------------------------------------------------------------------------
+
+PARTNERSHIPS: dict[str, Json] = {
+    "Link": closed("An id of another system.", system=NAME, kind=NAME, external_id=NAME),
+    "Labels": closed("A label in both languages.", fr=TEXT, en=TEXT),
+    "OpenMatters": closed(
+        "What is not settled.",
+        promises=about("Unmeasured and past their due date, by id.", listed(TEXT)),
+        disputes=about("By id.", listed(TEXT)),
+        threats=about("Sides that threatened to end the contract.", listed(SIDE)),
+        crises=about("By id.", listed(TEXT)),
+        unmatched=about("Named by facts and opened by none yet, as `kind/id`.", listed(TEXT)),
+    ),
+    "Partnership": closed(
+        "A client and a partner, and where they stand.",
+        id=TEXT, client=TEXT, partner=TEXT, critical=BOOLEAN, stage=STAGE, outcome=OUTCOME,
+        ending=about("How it ended; null before.", ENDING),
+        respectful=about("Whether it ended with respect; null where nobody said.", nullable(BOOLEAN)),
+        separated_from=about("The stage that a separation left.", nullable(STAGE)),
+        since=about("The entry into the stage.", nullable(INSTANT)), opened_at=nullable(INSTANT),
+        observed_since=nullable(DATE), version=about("The version of its stream.", INTEGER),
+        position=about("Its last event's position in the log.", INTEGER),
+        telescoped=about("Whether the stay before this one was shorter than 30 days.", BOOLEAN),
+        overlapping=about("Stages that are alive beside the authoritative one.", listed(STAGE)),
+        activation=closed(
+            "Per stage, its share of the coloured facts of the last 180 days.",
+            **{stage: {"type": "number", "minimum": 0, "maximum": 1} for stage in STAGES},
+        ),
+        open=ref("OpenMatters"), flags=listed({"type": "string", "enum": ["unverified_honeymoon"]}),
+        policy=about("The version of the policy in force.", INTEGER), labels=ref("Labels"), links=listed(ref("Link")),
+    ),
+    "PartnershipPage": paged("Partnership"),
+    "Stay": closed(
+        "One stay in a stage.",
+        stage=STAGE, outcome=OUTCOME, entered_at=INSTANT,
+        left_at=about("Null while it lasts.", nullable(INSTANT)),
+        days=about("Whole days, until `as_of` while it lasts.", {**INTEGER, "minimum": 0}),
+        trigger=nullable(TEXT), cause=about("The position of the event that brought it.", nullable(INTEGER)),
+        policy=about("The policy that it was decided under.", nullable(INTEGER)),
+        telescoped=BOOLEAN, forced=BOOLEAN,
+    ),
+    "Overlap": closed("A time in which a stage was alive beside the authoritative one.", **{
+        "stage": STAGE, "from": INSTANT, "to": about("Null while it lasts.", nullable(INSTANT)),
+    }),
+    "History": closed(
+        "The stages that a partnership went through, as true at `as_of` and known at `known_at`.",
+        partnership=TEXT, as_of=INSTANT, known_at=INSTANT, stages=listed(ref("Stay")), overlaps=listed(ref("Overlap")),
+        separated_from=nullable(STAGE), respectful=nullable(BOOLEAN), ending=ENDING,
+    ),
+}  # fmt: skip
+
+# --- facts, transitions, events --------------------------------------------------------------------------------------------
+
+DECISIONS: dict[str, Json] = {
+    "Recorded": closed(
+        "The events that were recorded, what followed from them, and where the partnership now stands.",
+        events=listed(ref("Event")), stage=STAGE, outcome=OUTCOME, version=INTEGER,
+    ),
+    "Remedy": closed("One sentence a language.", en=TEXT, fr=TEXT),
+    "Verdict": closed(
+        "What one guard says.", ("count",),
+        code=TEXT, met=BOOLEAN, actual=FIGURE, required=FIGURE,
+        evidence=about("Positions of events, at most 20.", listed(POSITION)),
+        count=about("How many events there were, where more than 20.", INTEGER),
+        remedy=about("What would meet it.", ref("Remedy")),
+    ),
+    "State": closed("A stage, and the outcome of the fifth.", stage=STAGE, outcome=OUTCOME),
+    "Transition": closed(
+        "An arrow that leaves the current stage.",
+        trigger=TRIGGER, to=ref("State"), mode=MODE, allowed=BOOLEAN, guards=listed(ref("Verdict")),
+    ),
+    "Transitions": closed("What may happen next.", stage=STAGE, outcome=OUTCOME, transitions=listed(ref("Transition"))),
+    "Override": closed("A forced transition that waits for another actor.", id=TEXT, partnership=TEXT, to=TEXT),
+    "Event": {
+        "description": "An event of the log: its entry's fields, its position, personal values opened or `[erased]`.",
+        "type": "object",
+        "properties": {
+            "position": POSITION, "v": about("The form of the entry.", INTEGER), "id": TEXT, "stream": TEXT,
+            "version": about("Its place in its stream.", POSITION),
+            "type": about("Such as `promise.made`; see `events.json` for all of them.", TEXT),
+            "schema": about("The version of the type's shape.", POSITION),
+            "occurred_at": about("When it was true.", INSTANT), "recorded_at": about("When it was learned.", INSTANT),
+            "decided_at": about("When the guards looked.", INSTANT), "actor": about("Who wrote it, as an id.", TEXT),
+            "side": SIDE, "source": about("The source it came from.", TEXT), "trust": TRUST, "correlation_id": TEXT,
+            "causation_id": about("The delivery it came from.", TEXT),
+            "partnership": about("Absent in the organisation's own streams.", TEXT),
+            "data": about("The fields of the type; versions of evidence are told as positions.", {"type": "object"}),
+        },
+        "required": [
+            "position", "v", "id", "stream", "version", "type", "schema", "occurred_at", "recorded_at", "actor", "data",
+        ],
+        "additionalProperties": False,
+    },
+    "EventPage": closed(
+        "A page of the feed; never the last one, for the log goes on.",
+        items=listed(ref("Event")), next=about("The cursor to go on from, also where nothing matched.", TEXT),
+        position=about("How far was read.", {**INTEGER, "minimum": 0}),
+    ),
+    "ImportRefusal": closed("A line that was refused.", line=POSITION, code=TEXT, detail=TEXT),
+    "ImportSummary": closed(
+        "The last line of an import's answer.",
+        lines=INTEGER, accepted=INTEGER, repeated=INTEGER, refused=INTEGER, last_position=INTEGER,
+    ),
+}  # fmt: skip
+
+# --- administration --------------------------------------------------------------------------------------------------------
+
+_ITEM = {
+    "key": about("How the item is known again.", TEXT), "status": ITEM_STATUS, "rule": nullable(TEXT),
+    "reason": nullable(TEXT), "partnership": nullable(TEXT),
+}  # fmt: skip
+_DELIVERY = {
+    "id": TEXT, "source": TEXT, "status": about("The most urgent of its items'.", ITEM_STATUS), "received_at": INSTANT,
+    "trust": TRUST,
+}  # fmt: skip
+_SCOPES = listed({"type": "string", "enum": list(SCOPES)})
+
+ADMINISTRATION: dict[str, Json] = {
+    "Me": closed(
+        "The key, and whose log it reads.",
+        key=TEXT, organisation=TEXT, log=TEXT, scopes=_SCOPES, side=nullable(SIDE), partnerships=nullable(listed(TEXT)),
+    ),
+    "Key": closed(
+        "A key, without its secret.",
+        id=TEXT, name=nullable(TEXT), scopes=_SCOPES, side=nullable(SIDE), partnerships=nullable(listed(TEXT)),
+        expires_at=nullable(INSTANT), created_at=INSTANT, revoked_at=nullable(INSTANT),
+    ),
+    "NewKey": closed("A key's text, told this once.", id=TEXT, key=TEXT),
+    "KeyPage": paged("Key"),
+    "Source": closed(
+        "A source of deliveries, without its secrets.",
+        id=TEXT, connector=TEXT, name=TEXT, settings=mapped({}), url=TEXT, created_at=INSTANT,
+    ),
+    "NewSource": closed("A new source; `url` goes into the sender's settings.", id=TEXT, url=TEXT),
+    "SourcePage": paged("Source"),
+    "ConnectorTitle": closed("A connector at hand.", name=TEXT, title=TEXT, summary=TEXT),
+    "ConnectorPage": paged("ConnectorTitle"),
+    "AdoptedPolicy": closed("A policy of the log.", version=POSITION, position=POSITION, adopted_at=INSTANT, policy=ref("Policy")),
+    "PolicyPage": paged("AdoptedPolicy"),
+    "Receipt": closed("The delivery's id in the inbox.", inbox=TEXT),
+    "InboxItem": closed("One item of a delivery, and what became of it.", **_ITEM),
+    "InboxDelivery": closed("A delivery.", **_DELIVERY, items=listed(ref("InboxItem"))),
+    "InboxPage": paged("InboxDelivery"),
+    "DeliveredItem": closed(
+        "One item of a delivery, and the events that came of it.",
+        **_ITEM, positions=listed(POSITION),
+    ),
+    "Delivered": closed(
+        "A delivery as it came: `body`, or `body_base64` where it is no UTF-8.", ("body", "body_base64"),
+        **_DELIVERY, items=listed(ref("DeliveredItem")),
+        headers=about("Pairs of name and value, without secrets.", listed({**listed(TEXT), "minItems": 2, "maxItems": 2})),
+        body=TEXT, body_base64=TEXT,
+    ),
+    "Replayed": closed("How many deliveries were run again.", replayed={**INTEGER, "minimum": 0}),
+}  # fmt: skip
+
+# --- the service -------------------------------------------------------------------------------------------------------------
+
+SERVICE: dict[str, Json] = {
+    "Status": closed("How the process is.", status={"type": "string", "enum": ["ok", "ready"]}),
+    "Machine": closed(
+        "The machine as data.",
+        stages=listed(closed("A stage.", stage=STAGE, labels=ref("Labels"))),
+        states=listed({"type": "string", "enum": list(machine.STATES)}),
+        triggers=listed(ref("MachineTrigger")),
+        guards=about("By code.", mapped(closed("What would meet it.", remedy=ref("Remedy")))),
+    ),
+    "MachineTrigger": closed(
+        "A verb of the machine.",
+        trigger=TRIGGER, decided_by={"type": "string", "enum": ["facts", "people"]},
+        needs={"type": "string", "enum": ["any", "all"]}, guards=listed(TEXT), arrows=listed(ref("Arrow")),
+    ),
+    "Arrow": closed("A way from a state to another.", **{
+        "from": TEXT, "to": TEXT, "came_from": about("Only where the separation left this state.", nullable(TEXT)),
+    }),
+    "Problem": closed(
+        "A problem as RFC 9457 has it.", ("errors", "id", "guards", "etag", "position"),
+        type=about("A page that explains the code.", {"type": "string", "format": "uri"}),
+        code={"type": "string", "enum": list(STATUS)}, title=TEXT, status={**INTEGER, "enum": sorted(set(STATUS.values()))},
+        detail=about("What is wrong, what was expected, what to do.", TEXT),
+        instance=about("The request's id, as in X-Request-Id.", TEXT),
+        errors=about("Where in the body.", listed(ref("FieldError"))),
+        id=about("What stands against it.", TEXT), guards=about("Of `transition_refused`.", listed(ref("Verdict"))),
+        etag=about("Of `stale_version`: the current one.", TEXT), position=about("The refusal in the log.", POSITION),
+    ),
+    "FieldError": closed("A place in the body.", pointer=about("A JSON pointer.", TEXT), detail=TEXT),
+}  # fmt: skip
+
+ANSWERS = {**PARTNERSHIPS, **DECISIONS, **ADMINISTRATION, **SERVICE}
+"""Every answer that routes name, and its parts."""

@@ -1,0 +1,60 @@
+"""The real thing for every test: services over a file of their own, a clock to set, clients with keys, processes."""
+
+from contextlib import AsyncExitStack
+
+import pytest
+
+pytest.register_assert_rewrite("tests.service.world", "tests.service.story", "tests.service.processes")
+
+from tests.service.processes import Server, free_port  # noqa: E402 (after the rewrite)
+from tests.service.world import Time, client, make_key, settings_of, started  # noqa: E402 (after the rewrite)
+
+
+@pytest.fixture
+def clock():
+    return Time()
+
+
+@pytest.fixture
+async def services(tmp_path, clock):
+    async with started(settings_of(tmp_path), clock) as running:
+        yield running
+
+
+@pytest.fixture
+async def keyed(services):
+    """Makes clients: `await keyed(["read"], side="partner", partnerships=("pn_1",), organisation="other")`."""
+    async with AsyncExitStack() as stack:
+
+        async def make(*scopes, **chosen):
+            text = await make_key(services, *scopes, **chosen)
+            return await stack.enter_async_context(client(services, text))
+
+        yield make
+
+
+@pytest.fixture
+async def http(keyed):
+    """A client whose key has every scope."""
+    return await keyed()
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Starts `noces serve` processes; each is ended with the test."""
+    begun = []
+
+    def start(path=None, **settings):
+        server = Server(path or tmp_path / "noces.db", port=free_port(), **settings)
+        begun.append(server)
+        return server.start()
+
+    yield start
+    for server in begun:
+        server.kill()
+
+
+@pytest.fixture
+def server(serve):
+    """One `noces serve` process."""
+    return serve()
