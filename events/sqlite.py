@@ -52,6 +52,13 @@ PRAGMAS: dict[str, int | str] = {
     "temp_store": 2,
     "trusted_schema": 0,
 }
+UNKNOWN = {"SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC"}
+FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+AWAY = {
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
+}  # fmt: skip
+
 logger = logging.getLogger(__name__)
 
 
@@ -108,14 +115,6 @@ class Connection(aiosqlite.Connection):
             with contextlib.suppress(sqlite3.Error):
                 self._conn.close()
             self._connection = replacement
-
-
-UNKNOWN = {"SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC"}
-FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
-AWAY = {
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
-}  # fmt: skip
 
 
 def _primary(error: BaseException) -> int:

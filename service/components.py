@@ -18,6 +18,7 @@ Form = Literal["sent", "stored"]
 
 REFERENCE = "#/components/schemas/"
 NULL: Json = {"type": "null"}
+ANYTHING: Json = {"description": "Any JSON value."}
 INSTANT: Json = {"type": "string", "format": "date-time"}
 TEXT: Json = {"type": "string"}
 _TYPES = {str: "string", bool: "boolean", int: "integer"}
@@ -25,7 +26,7 @@ _TYPES = {str: "string", bool: "boolean", int: "integer"}
 
 def components(kinds: Iterable[Any], form: Form = "sent", reference: str = REFERENCE) -> dict[str, Json]:
     """Every struct that these types are made of, by name."""
-    _, found = msgspec.json.schema_components(kinds, schema_hook=lambda _: {}, ref_template=reference + "{name}")
+    _, found = msgspec.json.schema_components(kinds, schema_hook=lambda _: ANYTHING, ref_template=reference + "{name}")
     return {name: tidy(schema, form) for name, schema in found.items() if form == "stored" or name != "Sealed"}
 
 

@@ -6,7 +6,6 @@ associated data. The log, its hashes and the fold never see a name.
 
 import base64
 import hashlib
-import hmac
 import os.path
 import secrets
 import unicodedata
@@ -87,7 +86,7 @@ class Vault:
 
     async def organisation_key(self, organisation: str) -> bytes:
         """The key of an organisation's digests; it is made when the organisation is."""
-        key = await self._key(organisation, ORGANISATION_KEY)
+        key = self._keys.get(organisation, ORGANISATION_KEY) or await self._key(organisation, ORGANISATION_KEY)
         if key is None:
             message = f"Organisation {organisation!r} has no key in the vault."
             raise SettingsError(message)
@@ -98,9 +97,9 @@ class Vault:
         return [self._new_key(organisation, ORGANISATION_KEY)]
 
     async def digest(self, organisation: str, *parts: bytes) -> bytes:
-        """An HMAC under the organisation's key: the identity of a request, or of a name."""
+        """A digest under the organisation's key (BLAKE2b, keyed): the identity of a request, or of a name."""
         key = await self.organisation_key(organisation)
-        return hmac.digest(key, b"\x1f".join(parts), "sha256")
+        return hashlib.blake2b(b"\x1f".join(parts), key=key, digest_size=KEY_BYTES).digest()
 
     # --- personal values -------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """The demo: eight partnerships of one fictitious French group, told through the real write path on first start."""
 
 import asyncio
+from datetime import date
 
 from domain import commands as c
 from events.envelope import Context
@@ -17,16 +18,17 @@ STORIES = (*ENDED, *LIVING)
 
 async def tell(services: Services, organisation: str) -> None:
     """Tell the stories up to today. The clock waits meanwhile, or it would count the silence between two chapters."""
+    today = services.clock().date()
     await services.time.stop()
     try:
-        await asyncio.gather(*(_tell(services, organisation, story) for story in STORIES))
+        await asyncio.gather(*(_tell(services, organisation, story, today) for story in STORIES))
     finally:
         services.time.start()
 
 
-async def _tell(services: Services, organisation: str, story: Story) -> None:
+async def _tell(services: Services, organisation: str, story: Story, today: date) -> None:
     stream = stream_of(services.ids.new("pn"))
-    for command in commands(story, CLIENT, services.clock().date()):
+    for command in commands(story, CLIENT, today):
         asked = Asked(organisation=organisation, stream=stream, command=command, context=Context(actor="demo"))
         outcome = await services.handler.handle(asked)
         if outcome.refused and isinstance(command, c.AskTransition):

@@ -41,10 +41,10 @@ ARMORELLE = Story(
     parts=(
         on(
             "2005-03-14",
-            promise("erp-live", "partner", "delay", "270 days", "The ERP runs in all four workshops within nine months."),
+            promise("erp-live", "partner", "delay", "270 days", "The ERP runs in all four workshops in nine months."),
             promise("erp-budget", "partner", "budget", "1200000 EUR", "1.2 million euros, everything included."),
             promise("team", "partner", "seniority", "9 years", "A team of consultants who know metalwork by heart."),
-            promise("processes", "client", "process", "40 processes", "Our processes are documented, all forty of them."),
+            promise("processes", "client", "process", "40 processes", "Our processes are documented, all forty."),
         ),
         on("2005-05-02", signed("erp-2005", 5, 1_200_000)),
         on(
@@ -55,7 +55,7 @@ ARMORELLE = Story(
         ),
         on(
             "2006-01-16",
-            found_out("client", "process", "processes", "Nine processes are written down; the newest page dates from 1991."),
+            found_out("client", "process", "processes", "Nine are written down; the newest page dates from 1991."),
             measured("processes", 9),
         ),
         on("2006-03-20", spent("erp-budget", 1_560_000), measured("team", 6)),
@@ -72,7 +72,7 @@ ARMORELLE = Story(
         on(
             "2006-12-04",
             *real_budget(
-                1_560_000, "Orders", "Stock", "Quality records", kept="Live in three workshops", given_up="The fourth, until 2008"
+                1_560_000, "Orders", "Stock", "Quality", kept="Three workshops live", given_up="The fourth, until 2008"
             ),
             negotiated("erp-support", 0.93, "Tickets answered within four hours"),
             own_part("client", "We sold processes that we did not have.", "One process owner a workshop."),
@@ -83,7 +83,7 @@ ARMORELLE = Story(
             Ask("share_power"),
             e.CadenceAgreed(level="strategic", every_days=91),
             e.CultureAgreed(
-                channel="telephone first", testing="in the workshop, with a welder", delivery_calendar="never in December",
+                channel="telephone first", testing="beside a welder", delivery_calendar="never in December",
                 working_hours="6:00 to 18:00",
             ),
         ),
@@ -109,6 +109,7 @@ ARMORELLE = Story(
         ),
         on("2009-04-20", Ask("commit")),
         on("2010-05-03", renewed("erp-2005", 5, 980_000), e.KnowledgeTransferred(side="partner", subject="Costing")),
+        on("2010-11-08", e.ProcessDocumented(process="orders", in_scope_total=40), e.ProcessDocumented(process="stock")),
         on("2011-07-11", crisis("lightning", 3, "Lightning burns the server room of Vierzon.")),
         on("2011-08-01", overcome("lightning")),
         on("2012-10-15", invented("A cut panel is priced in four minutes instead of two days.")),
@@ -126,7 +127,7 @@ ARMORELLE = Story(
         on("2021-06-14", told("CIO round table, Nantes: laughing about 2006")),
         on("2022-10-10", e.PartyAcquired(side="client", by="Castelvert Construction, which bought the parent company")),
         on("2022-11-21", e.StrategyChanged(side="client", text="The new parent runs one ERP for all its companies.")),
-        on("2022-12-05", Ask("separate", reason="acquisition", text="Nobody here wanted this; nobody here can stop it.")),
+        on("2022-12-05", Ask("separate", reason="acquisition", text="Nobody here wanted this or can stop it.")),
         on("2023-02-13", *handed_over("data_returned", "knowledge_transferred")),
         on("2023-04-17", *handed_over("legacy_preserved")),
         on("2023-05-22", *handed_over("access_revoked", "invoices_settled")),
@@ -141,10 +142,10 @@ MONTFALCON = Story(
     parts=(
         on(
             "2019-09-02",
-            promise("expert", "partner", "seniority", "10 years", "A senior expert, the one who gave the demonstration."),
+            promise("expert", "partner", "seniority", "10 years", "A senior expert, the one of the demonstration."),
             promise("crm-live", "partner", "delay", "120 days", "The CRM is live before the spring fairs."),
             promise("crm-budget", "partner", "budget", "380000 EUR", "380,000 euros; it plugs in."),
-            promise("plug-in", "partner", "integration", "15 days", "Fifteen days to connect it to everything you have."),
+            promise("plug-in", "partner", "integration", "15 days", "Fifteen days to connect it to everything."),
             promise("modern", "client", "other", "14 servers", "A modern system: all fourteen servers under support."),
         ),
         on("2019-11-04", signed("crm-2019", 3, 380_000)),
@@ -152,12 +153,12 @@ MONTFALCON = Story(
         on("2020-01-13", measured("expert", 2)),
         on(
             "2020-01-27",
-            found_out("client", "legacy", "modern", "Nine of the fourteen servers still run Windows Server 2012.", hidden=True),
+            found_out("client", "legacy", "modern", "Nine of fourteen servers run Windows Server 2012.", hidden=True),
             measured("modern", 5),
         ),
         on(
             "2020-02-10",
-            found_out("partner", "integration", "plug-in", "To connect it, half of the information system has to be done again.", rework=0.5),
+            found_out("partner", "integration", "plug-in", "Half of the system must be done again.", rework=0.5),
         ),
         on("2020-02-17", demand("the-expert", "client", "The expert we saw, on site, from Monday.")),
         on("2020-03-02", refusal("the-expert", "partner", "She was never free for this project.")),
@@ -195,7 +196,7 @@ QUILLEBOIS = Story(
         on(
             "-85 11",
             settled("bonuses"),
-            *real_budget(115_000, "Payslips on the 28th", "One contact", kept="The monthly run", given_up="The staff portal"),
+            *real_budget(115_000, "Payslips on the 28th", "One contact", kept="The run", given_up="The staff portal"),
             *constraints(),
             negotiated("payroll-run", 0.97, "Payslips right the first time"),
             own_part("client", "The folder did not exist.", "Personnel keeps one list of agreements."),
@@ -219,7 +220,11 @@ QUILLEBOIS = Story(
         on("-47 4", renewed("payroll", 4, 372_000)),
         on("-10 12", e.ExitPlanRecorded(alternatives=("A hosted payroll", "The accountant's bureau"))),
         on("-5 8", e.TechnologyRetired(subject="The payroll that runs on the client's own servers")),
-        on("-4 9", notice("payroll", "partner"), Ask("separate", "partner", "technology", "The product ends; the esteem does not.")),
+        on(
+            "-4 9",
+            notice("payroll", "partner"),
+            Ask("separate", "partner", "technology", "The product ends; the esteem does not."),
+        ),
         on("-2 11", *handed_over("data_returned")),
         on("-1 12", *handed_over("knowledge_transferred", "legacy_preserved")),
     ),

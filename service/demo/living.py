@@ -36,7 +36,7 @@ BELOMBRE = Story(
         on(
             "-7 6",
             promise("prototype", "partner", "delay", "45 days", "A first dashboard in six weeks."),
-            promise("platform", "partner", "delay", "300 days", "One data platform for all four workshops.", due_in=300),
+            promise("platform", "partner", "delay", "300 days", "One data platform for four workshops.", due_in=300),
             promise("platform-budget", "partner", "budget", "210000 EUR", "210,000 euros, and it pays for itself."),
             promise("scientists", "partner", "named_staff", "3 people", "Three data scientists, named in the bid."),
             promise("clean-data", "client", "other", "12 sources", "Twelve clean sources, ready to be read."),
@@ -67,7 +67,7 @@ KERFALEC = Story(
         on("-22 11", measured("crew", 2)),
         on(
             "-20 9",
-            found_out("client", "legacy", "cabinets", "The badge readers hang on a Windows Server 2012 that nobody dares to restart."),
+            found_out("client", "legacy", "cabinets", "The badge readers hang on a Windows Server 2012."),
             measured("cabinets", 5),
         ),
         on("-17 13", measured("sites", 330)),
@@ -104,7 +104,7 @@ GRANDLIEUE = Story(
         on("-67 17", refusal("night-shift", "partner", "The margin is three per cent already.")),
         on(
             "-65 8",
-            *real_budget(230_000, "The desk", "Backups", "Printers last", kept="Opening at 6:00", given_up="The night shift"),
+            *real_budget(230_000, "The desk", "Backups", kept="Opening at 6:00", given_up="The night shift"),
             *constraints(),
             negotiated("service-desk", 0.92, "Tickets solved within eight hours"),
             own_part("client", "The inventory was a wish.", "It is counted every spring."),
@@ -114,7 +114,7 @@ GRANDLIEUE = Story(
             "-64 11",
             Ask("share_power"),
             e.CadenceAgreed(level="strategic", every_days=91),
-            e.CultureAgreed(channel="tickets, then the telephone", testing="on Thursdays", working_hours="6:00 to 20:00"),
+            e.CultureAgreed(channel="tickets, then telephone", testing="on Thursdays", working_hours="6:00 to 20:00"),
             contact("client", "Sonia Le Bihan", "Operations"),
             e.ContactTrained(side="client", person="Sonia Le Bihan"),
         ),
@@ -131,7 +131,7 @@ GRANDLIEUE = Story(
         on("-37 13", e.ThreatWithdrawn(side="client")),
         on(
             "-36 10",
-            *real_budget(262_000, "A second room", "Restores tested", kept="The second room", given_up="New screens this year"),
+            *real_budget(262_000, "A second room", "Restores tested", kept="The second room", given_up="New screens"),
             own_part("client", "We had refused the second room twice.", "Risks are signed by the board."),
             own_part("partner", "The alarm had rung for a week.", "Alarms go to both sides."),
             e.ExitPlanRecorded(alternatives=("A second host for the ERP",)),
@@ -173,7 +173,7 @@ MORDOREE = Story(
         on(
             "-104 18",
             measured("machines", 33),
-            *real_budget(355_000, "The 33 machines", "Stops", "Scrap", kept="The talking machines", given_up="The silent ones"),
+            *real_budget(355_000, "The 33 machines", "Stops", kept="The talking machines", given_up="The silent ones"),
             *constraints(),
             negotiated("mes-up", 0.95, "Shifts without a stop of the MES"),
             own_part("client", "We counted machines, not sockets.", "The workshop is asked before the bid."),
@@ -189,6 +189,8 @@ MORDOREE = Story(
         on("-71 6", crisis("update", 2, "An update stops the paint shop for a night.")),
         on("-71 20", overcome("update")),
         on("-63 6", renewed("mes", 4, 330_000), e.LeadershipChanged(side="partner")),
+        on("-57 9", e.ProcessDocumented(process="paint-shop", in_scope_total=5), e.ProcessDocumented(process="cutting")),
+        on("-56 12", e.ChangePrepared(change="tablets", teams_ready=5, teams_affected=6)),
         on("-50 11", crisis("flood", 3, "Forty centimetres of water in the paint shop.")),
         on("-49 14", overcome("flood")),
         on(
@@ -220,7 +222,7 @@ LANTERRE = Story(
         on(
             "-161 10",
             settled("scanning"),
-            *real_budget(252_000, "Drawings in use", "Search", kept="What is still built", given_up="The basement before 1980"),
+            *real_budget(252_000, "Drawings in use", "Search", kept="What is built", given_up="What came before 1980"),
             *constraints(),
             negotiated("plm-search", 0.9, "Drawings found within ten seconds"),
             own_part("client", "Nobody had been down there for years.", "A keeper of drawings."),

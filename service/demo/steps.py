@@ -1,6 +1,7 @@
 """What happens in the demo's stories, in few words: facts, and facts that count from their own day."""
 
 from datetime import timedelta
+from typing import Literal
 
 from domain import events as e
 from domain.types import Side
@@ -8,8 +9,10 @@ from service.demo.telling import Dated
 
 CENTS = 100
 
+About = Literal["legacy", "staffing", "integration", "process", "other"]
 
-# --- contracts and promises -------------------------------------------------------------------------------------------
+
+# --- contracts and promises -----------------------------------------------------------------------------------------
 
 
 def signed(contract: str, years: int, euros: int) -> Dated:
@@ -59,20 +62,15 @@ def spent(name: str, euros: int) -> e.Event:
 
 
 def found_out(
-    side: Side, about: str, promised: str, text: str, *, rework: float | None = None, hidden: bool = False
+    side: Side, about: About, promised: str, text: str, *, rework: float | None = None, hidden: bool = False
 ) -> e.Event:
     """A reality of one side that was otherwise than promised."""
     return e.RealityDiscovered(
-        side=side,
-        about=about,
-        promise=promised,
-        text=text,
-        rework_share=rework,
-        concealed=hidden,  # type: ignore[arg-type]
+        side=side, about=about, promise=promised, text=text, rework_share=rework, concealed=hidden
     )
 
 
-# --- quarrels -----------------------------------------------------------------------------------------------------------
+# --- quarrels -------------------------------------------------------------------------------------------------------
 
 
 def demand(name: str, side: Side, text: str) -> e.Event:
@@ -110,7 +108,7 @@ def overcome(name: str) -> e.Event:
     return e.CrisisOvercome(crisis=name, own_parts=("client", "partner"))
 
 
-# --- sharing and building -----------------------------------------------------------------------------------------------
+# --- sharing and building -------------------------------------------------------------------------------------------
 
 
 def readjustment(days: int, text: str) -> Dated:

@@ -20,6 +20,7 @@ MOST_FACTS = 100
 
 OFFICE_OPENS = time(8, tzinfo=UTC)
 BETWEEN_FACTS = timedelta(minutes=5)
+SATURDAY = 5
 
 
 class Ask(Struct, frozen=True):
@@ -67,7 +68,7 @@ def when(day: str, today: date) -> date:
 
 
 def _working(day: date) -> date:
-    return day + timedelta(days=max(0, 7 - day.weekday()) if day.weekday() > 4 else 0)  # noqa: PLR2004  # 4 is Friday
+    return day if day.weekday() < SATURDAY else day + timedelta(days=7 - day.weekday())
 
 
 def _months(first: str, last: str, today: date, every: int = 1) -> Iterator[int]:

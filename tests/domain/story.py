@@ -69,6 +69,10 @@ class Story(Struct):
         assert fold(self.log) == self.state, "folding the log gives another state"
         return decision
 
+    def decide_step(self, step: "Step") -> Decision:
+        """What a step would decide, without going on from it."""
+        return step(Story(self.policy, self.policy_version, self.now, self.state, list(self.log)))
+
     def version(self, kind: str | type[e.Event], nth: int = 0) -> int:
         """The version of the nth event of a type (-1: the newest)."""
         name = kind if isinstance(kind, str) else kind.type

@@ -1,0 +1,120 @@
+"""Row http: facts over HTTP from 64 clients, against the same server that only reads them and answers as many bytes."""
+
+from collections.abc import Callable
+from itertools import count
+from statistics import median
+
+import msgspec
+from msgspec import Struct
+
+from bench.client import Told
+from bench.processes import Clients, Server, request, serving
+from bench.rows import Row
+from bench.workplace import Workplace
+
+TEXT = "The core banking interface was said to be documented; its authors left two years ago, and the documents with them."
+
+
+class Kind(Struct, frozen=True):
+    """One kind of fact that is posted."""
+
+    name: str
+    fact: Callable[[int], dict[str, object]]
+    keyed: bool = False
+
+
+KINDS = (
+    Kind("guarded", lambda n: {"type": "promise.measured", "promise": "p1", "actual": 30 + n % 3, "unit": "days"}),
+    Kind("sealed", lambda n: {
+        "type": "promise.made", "promise": f"q{n}", "side": "partner", "kind": "process", "promised": 1, "unit": "manual",
+        "evidence": "declared", "text": TEXT,
+    }),
+    Kind("plain", lambda n: {"type": "incident.raised", "incident": f"INC{n}", "priority": 3}),
+    Kind("keyed", lambda n: {"type": "incident.raised", "incident": f"KEY{n}", "priority": 3}, keyed=True),
+)  # fmt: skip
+"""Guarded: seven guards are asked. Sealed: as guarded, with a text. Plain: no guard reads it. Keyed: with an Idempotency-Key."""
+
+
+class Post:
+    """Posts facts of one kind, each time new ones, and the same facts to the echo."""
+
+    def __init__(self, kind: Kind, server: Server, clients: Clients, partnerships: list[str], connections: int) -> None:
+        self.kind = kind
+        self._server = server
+        self._clients = clients
+        self._partnerships = partnerships
+        self._connections = connections
+        self._numbers = count()
+
+    def facts(self, many: int) -> Told:
+        """Post so many facts."""
+        return self._send(many, lambda n: f"/v1/partnerships/{self._partnerships[n % len(self._partnerships)]}/facts")
+
+    def echoes(self, many: int) -> Told:
+        """Post so many to the echo."""
+        return self._send(many, lambda n: "/bench/echo")
+
+    def keep_answer(self) -> int:
+        """Let the echo answer what a fact is answered; its length."""
+        server, requests = self._server, self._requests(1, lambda n: f"/v1/partnerships/{self._partnerships[0]}/facts")
+        (answer,) = self._clients.ask(server, 1, requests, wanted=201)
+        self._clients.ask(server, 1, [request("PUT", "/bench/canned", server.key, answer)], wanted=200)
+        return len(answer)
+
+    def _send(self, many: int, target: Callable[[int], str]) -> Told:
+        return self._clients.send(self._server, self._connections, self._requests(many, target), wanted=201)
+
+    def _requests(self, many: int, target: Callable[[int], str]) -> list[bytes]:
+        made = []
+        for _ in range(many):
+            number = next(self._numbers)
+            body = msgspec.json.encode(self.kind.fact(number))
+            headers = {"Idempotency_Key": f"{self.kind.name}-{number}"} if self.kind.keyed else {}
+            made.append(request("POST", target(number), self._server.key, body, **headers))
+        return made
+
+
+def open_partnerships(server: Server, clients: Clients, many: int, name: str) -> list[str]:
+    """Open partnerships, each with a promise of 30 days; their ids."""
+    promise = {
+        "type": "promise.made", "promise": "p1", "side": "partner", "kind": "delay", "promised": 30, "unit": "days",
+        "evidence": "declared", "text": TEXT,
+    }  # fmt: skip
+    bodies = [msgspec.json.encode({"client": "Client", "partner": f"{name} {n}"}) for n in range(many)]
+    opened = clients.ask(server, 16, [request("POST", "/v1/partnerships", server.key, body) for body in bodies], wanted=201)
+    found = [msgspec.json.decode(each)["id"] for each in opened]
+    targets = [f"/v1/partnerships/{each}/facts" for each in found]
+    clients.ask(server, 16, [request("POST", target, server.key, msgspec.json.encode(promise)) for target in targets], wanted=201)
+    return found
+
+
+def measure(place: Workplace) -> list[Row]:
+    """The row of facts over HTTP."""
+    sizes, clients = place.sizes, place.clients
+    with serving(place.fresh("http")) as server:
+        posts = [
+            Post(kind, server, clients, open_partnerships(server, clients, sizes.partnerships, kind.name), sizes.clients)
+            for kind in KINDS
+        ]
+        for post in posts:
+            post.facts(sizes.posts // 4)
+        found = [_round(posts, sizes.posts) for _ in range(sizes.rounds)]
+    return [_row({name: median(each[name] for each in found) for name in found[0]})]
+
+
+def _round(posts: list[Post], many: int) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    for post in posts:
+        name = post.kind.name
+        post.keep_answer()
+        facts, echoes = post.facts(many), post.echoes(many)
+        figures |= {f"{name} facts/s": facts.rate, f"{name} echoes/s": echoes.rate, f"{name} p99 ms": facts.p99}
+    return figures
+
+
+def _row(figures: dict[str, float]) -> Row:
+    ratios = {f"{kind.name} ratio": figures[f"{kind.name} facts/s"] / figures[f"{kind.name} echoes/s"] for kind in KINDS}
+    return Row(
+        name="http", what="POST a guarded fact without free text, durable, 64 clients, to an echo of it",
+        measured=ratios["guarded ratio"], unit="x", floor=0.35, aim=0.5, figures={**ratios, **figures},
+    )  # fmt: skip
