@@ -7,13 +7,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import posting
+from bench import posting, replay, stream
 from bench.processes import ROOT
 from bench.rows import Row, conditions, table, write
 from bench.sizes import BIG, PUBLISHED, QUICK
 from bench.workplace import Workplace
 
-MEASURES: dict[str, Callable[[Workplace], list[Row]]] = {"http": posting.measure}
+MEASURES: dict[str, Callable[[Workplace], list[Row]]] = {
+    "http": posting.measure,
+    "stream": stream.measure,
+    "replay": replay.measure,
+}
 
 
 def main() -> int:

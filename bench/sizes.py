@@ -8,7 +8,7 @@ class Sizes(Struct, frozen=True, kw_only=True):
 
     rounds: int = 5
     clients: int = 64
-    partnerships: int = 256
+    partnerships: int = 4_096
     posts: int = 4_000
     short_stream: int = 10
     long_stream: int = 100_000

@@ -23,7 +23,17 @@ from events.sqlite import SqliteStore
 from events.store import StoreError
 from service import demo, importing
 from service.api.all import ROUTES
-from service.api.route import PUBLIC, Answer, Call, Route, check_query, check_scope, read_raw, require_media_type, response
+from service.api.route import (
+    PUBLIC,
+    Answer,
+    Call,
+    Route,
+    check_query,
+    check_scope,
+    read_raw,
+    require_media_type,
+    response,
+)
 from service.auth import OPERATOR, SCOPES, Keys, NewKey, Principal
 from service.clock import Clock
 from service.connectors.compiled import Connector
@@ -188,7 +198,11 @@ def with_live_import(inner: ASGIApp, services: Services) -> ASGIApp:
     route = next(each for each in ROUTES if (each.method, each.path) == ("POST", "/v1/facts"))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or scope["path"] != route.path or b"results=all" not in scope["query_string"]:
+        if (
+            scope["type"] != ScopeType.HTTP
+            or scope["path"] != route.path
+            or b"results=all" not in scope["query_string"]
+        ):
             await inner(scope, receive, send)
             return
         request: Request[Any, Any, Any] = Request(scope, receive, send)
@@ -213,10 +227,15 @@ def with_live_import(inner: ASGIApp, services: Services) -> ASGIApp:
 
 # --- errors ------------------------------------------------------------------------------------------------------------
 
-STORE_CODES = {"disk_full": "disk_full", "unavailable": "unavailable", "locked": "unavailable", "outcome_unknown": "unavailable"}
+STORE_CODES = {
+    "disk_full": "disk_full",
+    "unavailable": "unavailable",
+    "locked": "unavailable",
+    "outcome_unknown": "unavailable",
+}
 
 
-def as_service_error(error: Exception) -> ServiceError:
+def as_service_error(error: Exception) -> ServiceError:  # noqa: PLR0911  # one table, a line a kind
     """Any error as one of the published ones; what nobody foresaw is logged and told without detail."""
     match error:
         case ServiceError():
@@ -298,5 +317,3 @@ def build(services: Services, routes: Sequence[Route] = ROUTES) -> ASGIApp:
         request_max_body_size=None, logging_config=None,
     )  # fmt: skip
     return with_request_id(with_live_import(litestar, services), services.ids)
-
-

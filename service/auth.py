@@ -169,9 +169,7 @@ class Keys:
         """End a key."""
         await self._administer(organisation, e.KeyRevoked(key=key), context, [])
 
-    async def _administer(
-        self, organisation: str, event: e.Event, context: Context, rows: list[RowChange]
-    ) -> None:
+    async def _administer(self, organisation: str, event: e.Event, context: Context, rows: list[RowChange]) -> None:
         await self._handler.handle(
             Asked(
                 organisation=organisation, stream=STREAM, command=Administer(events=(event,)), context=context,

@@ -32,7 +32,9 @@ def read_json(raw: bytes) -> Any:  # noqa: ANN401  # JSON before its shape is kn
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except json.JSONDecodeError as error:
-        raise ServiceError("bad_json", f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).") from None
+        raise ServiceError(
+            "bad_json", f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+        ) from None
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:
@@ -121,17 +123,28 @@ def _pointer(path: str) -> str:
     return path.replace("[...]", "/*").replace("[", "/").replace("]", "").replace(".", "/")
 
 
-def read_instant(text: str, name: str) -> datetime:
-    """An RFC 3339 instant in UTC; finer than microseconds is cut, a naive one refused."""
+def read_instant(text: str, name: str, at: str | None = None) -> datetime:
+    """An RFC 3339 instant in UTC; finer than microseconds is cut, a naive one refused.
+
+    `at` is its pointer in a body.
+    """
     if not _INSTANT.match(text):
-        raise ServiceError("bad_parameter", f"{name} is {text!r}; send an RFC 3339 instant such as 2024-03-01T09:00:00Z.")
+        raise _no_instant(
+            "bad_parameter", f"{name} is {text!r}; send an RFC 3339 instant such as 2024-03-01T09:00:00Z.", at
+        )
     try:
         instant = datetime.fromisoformat(_FRACTION.sub(r"\1", text))
     except ValueError:
-        raise ServiceError("bad_parameter", f"{name} is {text!r}, which is no instant of the calendar.") from None
+        raise _no_instant("bad_parameter", f"{name} is {text!r}, which is no instant of the calendar.", at) from None
     if instant.tzinfo is None:
-        raise ServiceError("naive_time", f"{name} {text!r} has no offset; add Z or +02:00 so that it names one instant.")
+        raise _no_instant(
+            "naive_time", f"{name} {text!r} has no offset; add Z or +02:00 so that it names one instant.", at
+        )
     try:
         return instant.astimezone(UTC)
     except OverflowError:
-        raise ServiceError("bad_parameter", f"{name} is {text!r}, beyond the calendar.") from None
+        raise _no_instant("bad_parameter", f"{name} is {text!r}, beyond the calendar.", at) from None
+
+
+def _no_instant(code: str, detail: str, at: str | None) -> ServiceError:
+    return ServiceError(code, detail, errors=[] if at is None else [FieldError(at, detail)])

@@ -72,7 +72,7 @@ def main() -> None:
 @click.option("--connectors", help="A folder of connector files beside the shipped ones.")
 def serve(database: str | None, as_json: bool, host: str | None, port: int | None, connectors: str | None) -> None:
     """Serve the API; on first start make the organisation and print its key once."""
-    from service.server import serve_for_ever  # noqa: PLC0415  # the server is heavy and only this command needs it
+    from service.server import serve_for_ever  # the server is heavy and only this command needs it
 
     settings = read_settings({"database": database, "host": host, "port": port, "connectors": connectors})
     run(serve_for_ever(settings, json_logs=as_json))
@@ -89,14 +89,18 @@ def keys() -> None:
 @keys.command("create")
 @common
 @click.option("--organisation", help="Whose log; default NOCES_ORGANISATION.")
-@click.option("--scopes", required=True, help="Comma-separated: read,write,transitions,transitions:override,hooks,audit,admin.")
+@click.option(
+    "--scopes", required=True, help="Comma-separated: read,write,transitions,transitions:override,hooks,audit,admin."
+)
 @click.option("--side", type=click.Choice(["client", "partner"]), help="The key speaks for this side only.")
-@click.option("--partnership", "partnerships", multiple=True, help="The key sees this partnership only; may be repeated.")
+@click.option(
+    "--partnership", "partnerships", multiple=True, help="The key sees this partnership only; may be repeated."
+)
 @click.option("--expires", help="How long it lives: 90d, 12h, 30m.")
 @click.option("--name", help="What it is for.")
 def create_key(database: str | None, as_json: bool, **wanted: Any) -> None:  # noqa: ANN401  # click's options
     """Create a key and print it this once."""
-    from service import operations  # noqa: PLC0415
+    from service import operations
 
     made = run(operations.create_key(read_settings({"database": database}), **wanted))
     show(made, as_json=as_json, text=f"{made['id']}\n{made['key']}")
@@ -107,7 +111,7 @@ def create_key(database: str | None, as_json: bool, **wanted: Any) -> None:  # n
 @click.option("--organisation", help="Whose log; default NOCES_ORGANISATION.")
 def list_keys(database: str | None, as_json: bool, organisation: str | None) -> None:
     """List keys, never their secrets."""
-    from service import operations  # noqa: PLC0415
+    from service import operations
 
     found = run(operations.list_keys(read_settings({"database": database}), organisation))
     text = "\n".join(f"{key['id']}  {','.join(key['scopes'])}  {key['name'] or ''}" for key in found)
@@ -120,7 +124,7 @@ def list_keys(database: str | None, as_json: bool, organisation: str | None) -> 
 @click.option("--organisation", help="Whose log; default NOCES_ORGANISATION.")
 def revoke_key(database: str | None, as_json: bool, key: str, organisation: str | None) -> None:
     """End a key."""
-    from service import operations  # noqa: PLC0415
+    from service import operations
 
     run(operations.revoke_key(read_settings({"database": database}), organisation, key))
     show({"id": key, "revoked": True}, as_json=as_json, text=f"{key} is revoked.")
@@ -140,7 +144,7 @@ def sources() -> None:
 @click.option("--setting", "settings", multiple=True, help="NAME=VALUE of the connector's settings; may be repeated.")
 def create_source(database: str | None, as_json: bool, **wanted: Any) -> None:  # noqa: ANN401  # click's options
     """Add a source and print the address for the sender."""
-    from service import operations  # noqa: PLC0415
+    from service import operations
 
     made = run(operations.create_source(read_settings({"database": database}), **wanted))
     show(made, as_json=as_json, text=f"{made['id']}\n{made['url']}")
@@ -158,7 +162,7 @@ def create_source(database: str | None, as_json: bool, **wanted: Any) -> None:  
 @click.option("--prefix", help="Makes lines without a key repeatable: <prefix>/<line number>.")
 def import_file(database: str | None, as_json: bool, file: Path, **wanted: Any) -> None:  # noqa: ANN401  # click's options
     """Import facts from NDJSON: a fact a line, refused lines told, the others kept."""
-    from service import operations  # noqa: PLC0415
+    from service import operations
 
     refused, summary = run(operations.import_file(read_settings({"database": database}), file, **wanted))
     for line in refused:
@@ -173,7 +177,7 @@ def import_file(database: str | None, as_json: bool, file: Path, **wanted: Any) 
 @common
 def rebuild(database: str | None, as_json: bool) -> None:
     """Make the read models anew from the log, and tell whether they were equal."""
-    from service import operations  # noqa: PLC0415
+    from service import operations
 
     told = run(operations.rebuild(read_settings({"database": database})))
     equal = "equal to the live tables" if told["equal"] else f"different in {', '.join(told['different'])}; replaced"
@@ -184,7 +188,7 @@ def rebuild(database: str | None, as_json: bool) -> None:
 @common
 def doctor(database: str | None, as_json: bool) -> None:
     """Explain settings that are unsafe or slow; exit status 1 when one is unsafe."""
-    from service import doctor as examination  # noqa: PLC0415
+    from service import doctor as examination
 
     findings = run(examination.examine(read_settings({"database": database})))
     text = "\n".join(f"{each.level:7} {each.name}: {each.detail}" for each in findings)
@@ -198,10 +202,12 @@ def doctor(database: str | None, as_json: bool) -> None:
 
 @main.command()
 @common
-@click.option("--write", "folder", is_flag=False, flag_value="openapi", help="Write the documents to a folder (openapi).")
+@click.option(
+    "--write", "folder", is_flag=False, flag_value="openapi", help="Write the documents to a folder (openapi)."
+)
 def openapi(database: str | None, as_json: bool, folder: str | None) -> None:  # noqa: ARG001  # the common options
     """Print the OpenAPI document, or write all documents."""
-    from service.openapi import openapi_bytes, write_documents  # noqa: PLC0415
+    from service.openapi import openapi_bytes, write_documents
 
     if folder is None:
         click.echo(openapi_bytes().decode())
@@ -215,7 +221,7 @@ def openapi(database: str | None, as_json: bool, folder: str | None) -> None:  #
 @click.option("--format", "form", type=click.Choice(["mermaid", "svg"]), default="mermaid", help="What to draw in.")
 def diagram(database: str | None, as_json: bool, form: str) -> None:  # noqa: ARG001  # the common options
     """Draw the machine from the machine."""
-    from service import diagram as drawing  # noqa: PLC0415
+    from service import diagram as drawing
 
     drawn = drawing.svg() if form == "svg" else drawing.mermaid()
     show({"format": form, "drawing": drawn}, as_json=as_json, text=drawn)
@@ -230,9 +236,12 @@ def connectors() -> None:
 @common
 def list_connectors(database: str | None, as_json: bool) -> None:
     """List the connectors at hand."""
-    from service.app import connectors_at_hand  # noqa: PLC0415
+    from service.app import connectors_at_hand
 
-    found = {name: each.spec.title for name, each in sorted(connectors_at_hand(read_settings({"database": database})).items())}
+    found = {
+        name: each.spec.title
+        for name, each in sorted(connectors_at_hand(read_settings({"database": database})).items())
+    }
     show(found, as_json=as_json, text="\n".join(f"{name:20} {title}" for name, title in found.items()))
 
 
@@ -246,9 +255,7 @@ def try_connector(database: str | None, as_json: bool, file: str, payload: Path,
 
     FILE is a connector file, or the name of a shipped connector.
     """
-    from service import operations  # noqa: PLC0415
+    from service import operations
 
     report = operations.try_connector(read_settings({"database": database}), file, payload, settings)
     show(report, as_json=as_json, text=msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
-
-

@@ -43,9 +43,13 @@ def _address(settings: Settings) -> Finding:
 
 def _base_url(settings: Settings) -> Finding:
     if not settings.public_base_url:
-        return Finding("warning", "public_base_url", "is not set: senders that sign the address (HubSpot) cannot be verified")
+        return Finding(
+            "warning", "public_base_url", "is not set: senders that sign the address (HubSpot) cannot be verified"
+        )
     if not settings.public_base_url.startswith("https://"):
-        return Finding("unsafe", "public_base_url", f"{settings.public_base_url} is not https: keys travel in clear text")
+        return Finding(
+            "unsafe", "public_base_url", f"{settings.public_base_url} is not https: keys travel in clear text"
+        )
     return Finding("ok", "public_base_url", settings.public_base_url)
 
 
@@ -92,14 +96,18 @@ def _room(path: Path) -> Finding:
 
 def _holder(path: Path) -> Finding:
     held = read_lock(path) if path.exists() else None
-    return Finding("ok", "lock", f"a server runs (pid {held.get('pid')}, {held.get('url')})" if held else "no server runs")
+    return Finding(
+        "ok", "lock", f"a server runs (pid {held.get('pid')}, {held.get('url')})" if held else "no server runs"
+    )
 
 
 async def _database(path: Path) -> list[Finding]:
     store = await SqliteStore.open_readonly(path)
     try:
         ((version,),) = await store.query("SELECT sqlite_version()")
-        ((everything,),) = await store.query("SELECT count(*) FROM keys WHERE revoked_at IS NULL AND expires_at IS NULL")
+        ((everything,),) = await store.query(
+            "SELECT count(*) FROM keys WHERE revoked_at IS NULL AND expires_at IS NULL"
+        )
     finally:
         await store.close()
     known = tuple(int(part) for part in str(version).split("."))

@@ -87,7 +87,9 @@ _FACTS: tuple[tuple[str, Json], ...] = (
     ("fact.retracted", {"event": EVENT, "reason": "Counted twice"}),
 )  # fmt: skip
 
-FACTS: dict[str, Json] = {name: {"type": name, "occurred_at": "2024-03-20T17:00:00Z", **fields} for name, fields in _FACTS}
+FACTS: dict[str, Json] = {
+    name: {"type": name, "occurred_at": "2024-03-20T17:00:00Z", **fields} for name, fields in _FACTS
+}
 """One of every fact that callers may record."""
 
 IMPORT = (

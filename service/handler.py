@@ -145,7 +145,7 @@ class Handler:
 
     async def stop(self) -> None:
         """Let what was queued be written, then end the writer."""
-        while len(self._queue) or self._writing:
+        while len(self._queue) or self._writing:  # noqa: ASYNC110  # once in a life; an event would outlive its use
             await asyncio.sleep(0.01)
         if self._writer is not None:
             self._writer.cancel()
@@ -247,7 +247,7 @@ class Handler:
                 append = await self._plan(job, working)
             except (DomainError, ServiceError, StoreError) as error:
                 _fail(job, error)
-            except Exception as error:  # noqa: BLE001  # one caller's accident must not end the writer
+            except Exception as error:  # one caller's accident must not end the writer
                 log.exception("command_failed", stream=job.asked.stream)
                 _fail(job, error)
             else:
@@ -273,8 +273,8 @@ class Handler:
                 self._forget(job)
                 _fail(job, error)
             return
-        for (job, append), result in zip(planned, results, strict=True):
-            await self._finish(job, append, result)
+        for (job, _), result in zip(planned, results, strict=True):
+            await self._finish(job, result)
 
     async def _plan(self, job: _Job, working: dict[tuple[str, str], Partnership]) -> Append | None:
         asked = job.asked
@@ -361,7 +361,9 @@ class Handler:
         asked = job.asked
         version = await self._store.version(asked.organisation, asked.stream)
         if command.expected is not None and command.expected != version:
-            raise ServiceError("stale_version", f"This stream is at version {version}; read it again.", etag=str(version))
+            raise ServiceError(
+                "stale_version", f"This stream is at version {version}; read it again.", etag=str(version)
+            )
         now = self._clock()
         events = tuple(NewEvent(id=self._ids.new("evt"), data=data, occurred_at=now) for data in command.events)
         return Append(
@@ -371,7 +373,7 @@ class Handler:
 
     # --- after the commit --------------------------------------------------------------------------------------------
 
-    async def _finish(self, job: _Job, append: Append, result: Result) -> None:
+    async def _finish(self, job: _Job, result: Result) -> None:
         match result:
             case Appended(events):
                 self._recorded(job, events)
@@ -383,7 +385,7 @@ class Handler:
                 _fail(job, error)
             case Conflict():
                 self._forget(job)
-                await self._finish_conflict(job, append, result)
+                self._finish_conflict(job, result)
 
     def _forget(self, job: _Job) -> None:
         self.states.evict(*job.place)
@@ -414,7 +416,7 @@ class Handler:
         state = await self.states.load(*job.place)
         _answer(job, Outcome(events=events, state=state, repeated=True))
 
-    async def _finish_conflict(self, job: _Job, append: Append, conflict: Conflict) -> None:
+    def _finish_conflict(self, job: _Job, conflict: Conflict) -> None:
         match conflict.reason:
             case "version" | "read":
                 self._policies.pop(job.asked.organisation, None)
@@ -424,14 +426,26 @@ class Handler:
             case "key":
                 _fail(job, _key_reused())
             case "too_large":
-                _fail(job, ServiceError("entry_too_large", f"An entry takes at most 65,535 bytes; this one has {conflict.actual}."))
+                _fail(
+                    job,
+                    ServiceError(
+                        "entry_too_large", f"An entry takes at most 65,535 bytes; this one has {conflict.actual}."
+                    ),
+                )
             case "event":
-                _fail(job, ServiceError("already_recorded", f"Event {conflict.name!r} was recorded with other content."))
+                _fail(
+                    job, ServiceError("already_recorded", f"Event {conflict.name!r} was recorded with other content.")
+                )
 
     def _again(self, job: _Job) -> None:
         """Another node was faster: decide again until patience ends."""
         if self._clock() > job.deadline:
-            _fail(job, ServiceError("busy", "This partnership is being written by many; try again.", headers={"Retry-After": "1"}))
+            _fail(
+                job,
+                ServiceError(
+                    "busy", "This partnership is being written by many; try again.", headers={"Retry-After": "1"}
+                ),
+            )
         else:
             job.decision = None
             self._postponed.append(job)
@@ -508,7 +522,9 @@ def _moved_by_time(decision: Decision, command: object) -> bool:
     """Whether time moved the stage before the command itself was looked at."""
     own = {id(fact.data) for fact in command.facts} if isinstance(command, c.RecordFacts) else set()
     for each in decision.events:
-        if id(each.data) in own or isinstance(each.data, (e.TransitionRefused, e.SeparationDecided, e.SeparationRevoked)):
+        if id(each.data) in own or isinstance(
+            each.data, (e.TransitionRefused, e.SeparationDecided, e.SeparationRevoked)
+        ):
             return False
         if isinstance(each.data, e.StageEntered):
             return not (isinstance(command, c.AskTransition) and each.data.trigger == command.trigger)
@@ -517,13 +533,15 @@ def _moved_by_time(decision: Decision, command: object) -> bool:
 
 def _stale(state: Partnership) -> ServiceError:
     return ServiceError(
-        "stale_version", f"The partnership has moved on to ETag \"{state.etag}\"; read it again and decide anew.",
+        "stale_version", f'The partnership has moved on to ETag "{state.etag}"; read it again and decide anew.',
         etag=f'"{state.etag}"',
     )  # fmt: skip
 
 
 def _key_reused() -> ServiceError:
-    return ServiceError("key_reused", "This Idempotency-Key was used for another request; use a new key for a new request.")
+    return ServiceError(
+        "key_reused", "This Idempotency-Key was used for another request; use a new key for a new request."
+    )
 
 
 def _claimed(conflict: Conflict) -> ServiceError:
@@ -537,4 +555,3 @@ def _claimed(conflict: Conflict) -> ServiceError:
         detail = f"Link {name.replace(chr(31), '/')} belongs to {holder}; remove it there first."
         return ServiceError("link_taken", detail, id=holder)
     return ServiceError("name_taken", f"{conflict.name} is taken by {holder}.", id=holder)
-

@@ -108,7 +108,9 @@ class Import:
                 self._tell(line.number, "repeated")
                 self.summary.repeated += 1
             else:
-                self._refuse(line.number, ServiceError("key_reused", f"Key {line.key.key!r} was used for another line."))
+                self._refuse(
+                    line.number, ServiceError("key_reused", f"Key {line.key.key!r} was used for another line.")
+                )
             return
         asked = Asked(
             organisation=self._call.organisation, stream=line.stream, command=c.RecordFacts((line.fact,)),
@@ -147,7 +149,9 @@ class Import:
         self.summary.refused += 1
         if self._every or self.summary.refused <= REFUSED_SHOWN:
             detail = error.detail if isinstance(error, ServiceError) else str(error)
-            self._report.write(msgspec.json.encode({"line": number, "status": "refused", "code": error.code, "detail": detail}) + b"\n")
+            self._report.write(
+                msgspec.json.encode({"line": number, "status": "refused", "code": error.code, "detail": detail}) + b"\n"
+            )
 
 
 class Lines:

@@ -48,7 +48,7 @@ class Inbox:
 
     def __init__(
         self, store: EventStore, query: Query, handler: Handler, connectors: Mapping[str, Connector],
-        clock: Callable[[], datetime], ids: Ids, count: Callable[[str, str], None] = lambda source, outcome: None,
+        clock: Callable[[], datetime], ids: Ids, count: Callable[[str, str], None] = lambda *_: None,
     ) -> None:  # fmt: skip
         self._count = count
         self._store = store
@@ -183,7 +183,10 @@ class Inbox:
             await self._settle(organisation, stored, "unmatched", rule=item.rule, reason=reason, rows=waiting)
             return
         context = Context(
-            actor=delivery.source, source=delivery.source, trust=delivery.trust, causation_id=delivery.id  # type: ignore[arg-type]
+            actor=delivery.source,
+            source=delivery.source,
+            trust=delivery.trust,
+            causation_id=delivery.id,  # type: ignore[arg-type]
         )
         if partnership is None and item.opens is not None:
             partnership = await self._open(organisation, context, item, links, stored)
@@ -196,7 +199,9 @@ class Inbox:
     async def _record(self, organisation: str, stream: str, context: Context, stored: StoredItem, item: Item) -> None:
         """The item's facts and its status, in one append under the item's own key."""
         partnership = listed.partnership_of(stream)
-        done = table.settled(organisation, stored.source, stored.key, "applied", rule=item.rule, partnership=partnership)
+        done = table.settled(
+            organisation, stored.source, stored.key, "applied", rule=item.rule, partnership=partnership
+        )
         rows = (done, table.waits_no_more(organisation, stored.source, stored.key))
         facts = tuple(
             c.Fact(read_fact({"type": fact.type, **fact.fields}).data, fact.occurred_at) for fact in item.facts

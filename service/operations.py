@@ -28,7 +28,9 @@ async def client(settings: Settings, organisation: str | None = None) -> AsyncIt
     name = {OPERATOR_HEADER: organisation or settings.organisation}
     if held is not None and "token" in held:
         headers = {"Authorization": f"Bearer {held['token']}", **name}
-        async with httpx.AsyncClient(base_url=held["url"], headers=headers, timeout=TIMEOUT, trust_env=False) as outside:
+        async with httpx.AsyncClient(
+            base_url=held["url"], headers=headers, timeout=TIMEOUT, trust_env=False
+        ) as outside:
             yield outside
         return
     async with running(settings) as services:
@@ -48,7 +50,10 @@ def answered(response: httpx.Response) -> Any:  # noqa: ANN401  # JSON of any sh
         problem = response.json()
     except ValueError:
         problem = {}
-    code, detail = problem.get("code", "internal"), problem.get("detail", f"The server answered {response.status_code}.")
+    code, detail = (
+        problem.get("code", "internal"),
+        problem.get("detail", f"The server answered {response.status_code}."),
+    )
     raise ServiceError(code, detail)
 
 
@@ -131,7 +136,7 @@ async def _send(
 
 
 async def _chunks(file: Path) -> AsyncIterator[bytes]:
-    with file.open("rb") as lines:  # noqa: ASYNC230  # a local file, read in pieces
+    with file.open("rb") as lines:  # a local file, read in pieces
         while block := lines.read(65_536):
             yield block
 
@@ -163,4 +168,3 @@ def _connector(settings: Settings, file: str) -> Connector:
         return known[file]
     fields = {name: frozenset(kind.__struct_fields__) for name, kind in FACTS.items()}
     return load_file(Path(file), fields)
-

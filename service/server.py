@@ -37,7 +37,9 @@ def _listen(settings: Settings) -> socket.socket:
         listener.bind((settings.host, settings.port))
     except OSError as error:
         listener.close()
-        message = f"Port {settings.port} on {settings.host} cannot be used ({error.strerror}); choose another with --port."
+        message = (
+            f"Port {settings.port} on {settings.host} cannot be used ({error.strerror}); choose another with --port."
+        )
         raise SettingsError(message) from error
     return listener
 

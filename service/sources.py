@@ -64,7 +64,9 @@ class Sources:
         """Change a source. Raises ServiceError `bad_settings`."""
         if settings is not None:
             self._check(source.connector, settings)
-        await self._administer(organisation, e.SourceChanged(source=source.id, name=name, settings=settings), context, [])
+        await self._administer(
+            organisation, e.SourceChanged(source=source.id, name=name, settings=settings), context, []
+        )
 
     async def rotate(self, organisation: str, source: str, secrets: Sequence[str], context: Context) -> None:
         """Replace the secrets that a sender may sign with."""

@@ -22,13 +22,21 @@ class Telemetry:
             "noces_request_seconds", "Seconds from request to answer.", ("method", "route"), registry=self.registry
         )
         self._refused = Counter(
-            "noces_hooks_refused", "Deliveries refused by source and reason.", ("source", "reason"), registry=self.registry
+            "noces_hooks_refused",
+            "Deliveries refused by source and reason.",
+            ("source", "reason"),
+            registry=self.registry,
         )
         self._items = Counter(
-            "noces_inbox_items", "Items of deliveries by source and outcome.", ("source", "outcome"), registry=self.registry
+            "noces_inbox_items",
+            "Items of deliveries by source and outcome.",
+            ("source", "outcome"),
+            registry=self.registry,
         )
         self._events = Counter("noces_events", "Events recorded.", registry=self.registry)
-        self._unauthenticated = Counter("noces_unauthenticated", "Requests without a usable key.", registry=self.registry)
+        self._unauthenticated = Counter(
+            "noces_unauthenticated", "Requests without a usable key.", registry=self.registry
+        )
         self.queued = Gauge("noces_queued_commands", "Commands that wait for the writer.", registry=self.registry)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:

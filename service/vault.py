@@ -39,7 +39,9 @@ def read_master_key(text: str, path: Path) -> bytes:
     if not text:
         text = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "x", encoding="ascii", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:  # noqa: PTH123  # the mode must be set at creation
+        with open(
+            path, "x", encoding="ascii", opener=lambda name, flags: os.open(name, flags, 0o600)
+        ) as file:  # the mode must be set at creation
             file.write(text + "\n")
     try:
         key = base64.b64decode(text, validate=True)
@@ -81,7 +83,9 @@ class Vault:
             place = f"{organisation}\x1f{name}".encode()
             return self._master.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], place)
         except InvalidTag as error:
-            message = "The database was written under another master key; set NOCES_MASTER_KEY to the one it began with."
+            message = (
+                "The database was written under another master key; set NOCES_MASTER_KEY to the one it began with."
+            )
             raise SettingsError(message) from error
 
     async def organisation_key(self, organisation: str) -> bytes:
@@ -199,4 +203,3 @@ class Vault:
             return AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], place).decode()
         except InvalidTag:
             return ERASED
-

@@ -68,7 +68,9 @@ class Views:
         ]
 
     def _opened(self, organisation: str, entry: Json, known: Positions) -> Json:
-        data = open_fields(entry["type"], entry["data"], lambda field, sealed: self._vault.open(organisation, field, sealed))
+        data = open_fields(
+            entry["type"], entry["data"], lambda field, sealed: self._vault.open(organisation, field, sealed)
+        )
         entry["data"] = _located(data, entry["stream"], known)
         if entry["stream"].startswith("partnership-"):
             entry["partnership"] = partnership_of(entry["stream"])
@@ -187,7 +189,9 @@ def _holders(data: Json) -> list[str]:
 def _versions(data: Json) -> list[int]:
     """The versions of its own stream that an entry speaks of."""
     found = [data[name] for name in ("cause", "because") if name in data]
-    return found + [version for guard in data.get("guards", ()) if isinstance(guard, dict) for version in guard["evidence"]]
+    return found + [
+        version for guard in data.get("guards", ()) if isinstance(guard, dict) for version in guard["evidence"]
+    ]
 
 
 def _located(data: Json, stream: str, known: Positions) -> Json:

@@ -15,8 +15,12 @@ from service.projections import partnerships as listed
 NDJSON = "application/x-ndjson"
 WAIT_LIMIT = 30
 FEED = (
-    Parameter(name="after", description="Events with positions above this one.", schema={"type": "integer", "minimum": 0}),
-    Parameter(name="limit", description="Events a page, 1 to 500.", schema={"type": "integer", "minimum": 1, "maximum": 500}),
+    Parameter(
+        name="after", description="Events with positions above this one.", schema={"type": "integer", "minimum": 0}
+    ),
+    Parameter(
+        name="limit", description="Events a page, 1 to 500.", schema={"type": "integer", "minimum": 1, "maximum": 500}
+    ),
     Parameter(name="type", description="Only these types, separated by commas; `stage.*` takes a family."),
     Parameter(name="partnership", description="Only this partnership."),
     Parameter(name="wait", description="Seconds to wait for the first event, 0 to 30.", schema={"type": "integer"}),
@@ -84,7 +88,9 @@ async def _stream(call: Call) -> str | None:
     bound = call.principal.partnerships
     if wanted is None and bound is not None:
         if len(bound) > 1:
-            raise ServiceError("bad_parameter", "This key is bound to several partnerships; name one with ?partnership=.")
+            raise ServiceError(
+                "bad_parameter", "This key is bound to several partnerships; name one with ?partnership=."
+            )
         wanted = next(iter(bound), "")
     if wanted is None:
         return None

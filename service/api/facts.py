@@ -64,7 +64,7 @@ def read_fact(value: Any, pointer: str = "") -> c.Fact:  # noqa: ANN401  # JSON 
     data = shape(fields, e.FACTS[kind], pointer)
     if holds_sealed(data):
         raise bad_shape("Expected `str`, got a sealed value, which only the log may hold", pointer)
-    return c.Fact(data, None if at is None else read_instant(at, "occurred_at"))
+    return c.Fact(data, None if at is None else read_instant(at, "occurred_at", f"{pointer}/occurred_at"))
 
 
 def _unknown_type(kind: object, pointer: str) -> ServiceError:
@@ -108,7 +108,9 @@ def _read_facts(value: Any) -> list[c.Fact]:  # noqa: ANN401  # JSON before its 
 
 def _check_array(value: list[Any]) -> None:
     if not 1 <= len(value) <= ARRAY_LIMIT:
-        raise ServiceError("bad_shape", f"The array has {len(value)} facts; send 1 to {ARRAY_LIMIT}, or import as NDJSON.")
+        raise ServiceError(
+            "bad_shape", f"The array has {len(value)} facts; send 1 to {ARRAY_LIMIT}, or import as NDJSON."
+        )
 
 
 async def _record(call: Call, stream: str, facts: list[c.Fact], key: Idempotency | None) -> Answer:
@@ -142,7 +144,9 @@ async def record_anywhere(call: Call) -> Answer:
         targets.append(await find_target(call, target))
         facts.append(read_fact(fields, pointer))
     if len(set(targets)) > 1:
-        raise ServiceError("bad_shape", "An array is one command for one partnership; send one array for each, or import as NDJSON.")
+        raise ServiceError(
+            "bad_shape", "An array is one command for one partnership; send one array for each, or import as NDJSON."
+        )
     return await _record(call, listed.stream_of(targets[0]), facts, await call.idempotency(201))
 
 
@@ -193,7 +197,7 @@ async def ask_transition(call: Call) -> Answer:
         raise bad_shape("Object missing required field `trigger`")
     command = c.AskTransition(
         trigger=body.trigger, side=call.side(body.side), reason=body.reason, text=body.text,
-        occurred_at=None if body.occurred_at is None else read_instant(body.occurred_at, "occurred_at"),
+        occurred_at=None if body.occurred_at is None else read_instant(body.occurred_at, "occurred_at", "/occurred_at"),
     )  # fmt: skip
     asked = Asked(
         organisation=call.organisation, stream=stream, command=command, context=call.context,
@@ -222,9 +226,7 @@ async def _request_override(call: Call, stream: str, force: Force) -> Answer:
     if "transitions:override" not in call.principal.scopes:
         raise ServiceError("forbidden", "Forcing a stage needs a key with the scope 'transitions:override'.")
     override = call.services.ids.new("ovr")
-    command = c.RequestOverride(
-        override=override, to=state_named(force.to), reason=force.reason, by=call.principal.key
-    )
+    command = c.RequestOverride(override=override, to=state_named(force.to), reason=force.reason, by=call.principal.key)
     asked = Asked(
         organisation=call.organisation, stream=stream, command=command, context=call.context,
         key=await call.idempotency(202), if_match=call.if_match,
@@ -287,4 +289,3 @@ ROUTES = (
         summary="Approve a forced transition", answers={201: "Recorded"}, problems=(403, 404, 409),
     ),
 )  # fmt: skip
-

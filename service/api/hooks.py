@@ -124,7 +124,9 @@ async def _item_view(call: Call, item: StoredItem, *, whole: bool) -> dict[str, 
     }  # fmt: skip
     if whole:
         known = await call.services.store.recall(call.organisation, f"source/{item.source}", item.key)
-        view["positions"] = [] if known is None or not known.count else list(range(known.position, known.position + known.count))
+        view["positions"] = (
+            [] if known is None or not known.count else list(range(known.position, known.position + known.count))
+        )
     return view
 
 
@@ -135,7 +137,9 @@ def _body(raw: bytes) -> dict[str, str]:
         return {"body_base64": base64.b64encode(raw).decode()}
 
 
-_STATUS = Parameter(name="status", description="Deliveries with an item of this status.", schema={"enum": list(STATUSES)})
+_STATUS = Parameter(
+    name="status", description="Deliveries with an item of this status.", schema={"enum": list(STATUSES)}
+)
 
 ROUTES = (
     Route(

@@ -54,7 +54,9 @@ async def get_machine(call: Call) -> Answer:
     if "image/svg+xml" in wanted:
         return Answer(body=diagram.svg().encode(), media_type="image/svg+xml", headers={"Vary": "Accept"})
     if "text/vnd.mermaid" in wanted:
-        return Answer(body=diagram.mermaid().encode(), media_type="text/vnd.mermaid; charset=utf-8", headers={"Vary": "Accept"})
+        return Answer(
+            body=diagram.mermaid().encode(), media_type="text/vnd.mermaid; charset=utf-8", headers={"Vary": "Accept"}
+        )
     return Answer(body=machine_view(), headers={"Vary": "Accept"})
 
 
@@ -95,4 +97,3 @@ ROUTES = (
         parameters=(),
     ),
 )  # fmt: skip
-

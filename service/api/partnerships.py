@@ -48,7 +48,7 @@ async def open_partnership(call: Call) -> Answer:
         raise ServiceError("forbidden", "This key is bound to partnerships and cannot open others.")
     command = c.OpenPartnership(
         client=body.client, partner=body.partner, critical=body.critical,
-        opened_at=None if body.opened_at is None else read_instant(body.opened_at, "opened_at"),
+        opened_at=None if body.opened_at is None else read_instant(body.opened_at, "opened_at", "/opened_at"),
         observed_since=body.observed_since,
         links=tuple(dict.fromkeys((link.system, link.kind, link.external_id) for link in body.links)),
     )  # fmt: skip
@@ -125,7 +125,9 @@ def two_clocks(call: Call) -> tuple[datetime | None, datetime | None]:
     """`as_of` and `known_at`; what will be known is not known yet."""
     as_of, known_at = call.instant("as_of"), call.instant("known_at")
     if known_at is not None and known_at > call.now:
-        raise ServiceError("future_time", f"known_at {known_at.isoformat()} lies in the future; nobody knows what will be known.")
+        raise ServiceError(
+            "future_time", f"known_at {known_at.isoformat()} lies in the future; nobody knows what will be known."
+        )
     return as_of, known_at
 
 
@@ -186,7 +188,9 @@ async def _change_link(call: Call, command: c.AddLink | c.RemoveLink) -> Answer:
 
 PAGED = (
     Parameter(name="cursor", description="`next` of the page before."),
-    Parameter(name="limit", description="Items a page, 1 to 500.", schema={"type": "integer", "minimum": 1, "maximum": 500}),
+    Parameter(
+        name="limit", description="Items a page, 1 to 500.", schema={"type": "integer", "minimum": 1, "maximum": 500}
+    ),
 )
 _FILTERS = tuple(
     Parameter(name=name, description=f"Only this {name}.")

@@ -145,7 +145,9 @@ class Call(Struct, kw_only=True):
     @property
     def context(self) -> Context:
         """Who writes, for the envelope."""
-        return Context(actor=self.principal.key, correlation_id=_printable(self.request.headers.get("x-correlation-id")))
+        return Context(
+            actor=self.principal.key, correlation_id=_printable(self.request.headers.get("x-correlation-id"))
+        )
 
     def side(self, asked: Side | None) -> Side:
         """The side that speaks: the key's, else the one asked for, else the client whose log this is."""
@@ -173,9 +175,9 @@ class Call(Struct, kw_only=True):
         """The stream of a partnership that is there and that the key may see. Raises ServiceError `not_found`."""
         self.visible(identifier)
         stream = listed.stream_of(identifier)
-        if not self.services.states.known(self.organisation, stream):
-            if not await listed.exists(self.services.query, self.organisation, identifier):
-                raise no_partnership(identifier)
+        known = self.services.states.known(self.organisation, stream)
+        if not known and not await listed.exists(self.services.query, self.organisation, identifier):
+            raise no_partnership(identifier)
         return stream
 
     @property
@@ -186,7 +188,9 @@ class Call(Struct, kw_only=True):
             return None
         text = given.strip().removeprefix("W/").strip('"')
         if not text.isascii() or not text.isdigit() or len(text) > 18:  # noqa: PLR2004
-            raise ServiceError("stale_version", f"If-Match {given!r} is no ETag of this service; send the one you were given.")
+            raise ServiceError(
+                "stale_version", f"If-Match {given!r} is no ETag of this service; send the one you were given."
+            )
         return int(text)
 
     @property
@@ -225,13 +229,17 @@ async def read_raw(request: Request[Any, Any, Any], limit: int, seconds: float) 
                     raise too_large(limit)
                 chunks.append(chunk)
     except TimeoutError:
-        raise ServiceError("bad_request", f"The body did not arrive within {seconds:g} seconds; send it again.") from None
+        raise ServiceError(
+            "bad_request", f"The body did not arrive within {seconds:g} seconds; send it again."
+        ) from None
     return b"".join(chunks)
 
 
 def too_large(limit: int) -> ServiceError:
     """The error of a body beyond its limit."""
-    return ServiceError("too_large", f"The body is larger than {limit} bytes; send less at a time, or import as NDJSON.")
+    return ServiceError(
+        "too_large", f"The body is larger than {limit} bytes; send less at a time, or import as NDJSON."
+    )
 
 
 def require_media_type(given: str, wanted: tuple[str, ...]) -> str:
@@ -259,7 +267,10 @@ def _printable(text: str | None) -> str | None:
 def check_scope(principal: Principal, scope: str) -> None:
     """Refuse a key that lacks the scope of a route."""
     if scope and scope not in principal.scopes:
-        raise ServiceError("forbidden", f"This needs a key with the scope {scope!r}; this key has {', '.join(sorted(principal.scopes))}.")
+        raise ServiceError(
+            "forbidden",
+            f"This needs a key with the scope {scope!r}; this key has {', '.join(sorted(principal.scopes))}.",
+        )
 
 
 def check_query(route: Route, given: Mapping[str, Any]) -> None:
@@ -267,11 +278,16 @@ def check_query(route: Route, given: Mapping[str, Any]) -> None:
     known = {parameter.name for parameter in route.parameters}
     unknown = sorted(set(given) - known)
     if unknown and not route.open_query:
-        raise ServiceError("bad_parameter", f"Query parameter {unknown[0]!r} is not known here; known: {', '.join(sorted(known)) or 'none'}.")
+        raise ServiceError(
+            "bad_parameter",
+            f"Query parameter {unknown[0]!r} is not known here; known: {', '.join(sorted(known)) or 'none'}.",
+        )
 
 
 def response(answer: Answer) -> Response[Any]:
     """An answer as Litestar sends it."""
     if answer.stream is not None:
         return Stream(answer.stream, status_code=answer.status, headers=answer.headers, media_type=answer.media_type)
-    return Response(content=answer.content(), status_code=answer.status, headers=answer.headers, media_type=answer.media_type)
+    return Response(
+        content=answer.content(), status_code=answer.status, headers=answer.headers, media_type=answer.media_type
+    )

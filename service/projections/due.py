@@ -27,5 +27,7 @@ def due_row(organisation: str, stream: str, at: datetime | None) -> RowChange:
 
 async def owing(query: Query, now: datetime, limit: int) -> list[tuple[str, str]]:
     """(organisation, stream) of what has fallen due, the longest waiting first."""
-    rows = await query("SELECT organisation, stream FROM due WHERE at <= ? ORDER BY at LIMIT ?", (microseconds(now), limit))
+    rows = await query(
+        "SELECT organisation, stream FROM due WHERE at <= ? ORDER BY at LIMIT ?", (microseconds(now), limit)
+    )
     return [(str(organisation), str(stream)) for organisation, stream in rows]

@@ -171,7 +171,9 @@ async def find_delivery(query: Query, organisation: str, inbox: str) -> StoredDe
     rows = await query(sql, (organisation, inbox))
     if not rows:
         return None
-    values: dict[str, Any] = dict(zip(("id", "source", "received_at", "trust", "headers", "body"), rows[0], strict=True))
+    values: dict[str, Any] = dict(
+        zip(("id", "source", "received_at", "trust", "headers", "body"), rows[0], strict=True)
+    )
     values["headers"] = [tuple(each) for each in msgspec.json.decode(values["headers"])]
     return StoredDelivery(**values)
 

@@ -1,0 +1,66 @@
+"""Row replay: every event of a log read, decoded and folded, in one process and one thread."""
+
+import gc
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from bench.biglog import Built
+from bench.rows import Row, interleaved
+from bench.workplace import Workplace
+from domain.partnership import Partnership, evolve
+from events.codec import happened
+from events.envelope import RecordedEvent
+from events.tables import Log
+
+PAGE = 1_000
+
+
+def read(built: Built) -> Iterator[RecordedEvent]:
+    """Every event of the log from the file, page by page."""
+    database = sqlite3.connect(f"{built.path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+    log, after = Log(database), 0
+    while page := log.page(built.organisation, after=after, limit=PAGE, types=(), stream=None).events:
+        yield from page
+        after = page[-1].position
+    database.close()
+
+
+def fold_all(recorded: Iterable[RecordedEvent]) -> dict[str, Partnership]:
+    """The state of every stream, each event taken where it comes; the logs here retract nothing."""
+    states: dict[str, Partnership] = {}
+    for each in recorded:
+        state = states.get(each.stream)
+        if state is None:
+            state = states[each.stream] = Partnership()
+        evolve(state, happened(each))
+    return states
+
+
+def measure(place: Workplace) -> list[Row]:
+    """The row of replaying."""
+    built = place.log(place.sizes.replayed)
+    at_hand = list(read(built))
+    sides = {
+        "read, decoded and folded": partial(_seconds, lambda: fold_all(read(built))),
+        "decoded and folded": partial(_seconds, lambda: fold_all(at_hand)),
+        "read": partial(_seconds, lambda: sum(1 for _ in read(built))),
+        "decoded": partial(_seconds, lambda: sum(1 for each in at_hand if happened(each))),
+    }
+    found = interleaved(place.sizes.rounds, sides)
+    rates = {f"{name} events/s": built.events / seconds for name, seconds in found.items()}
+    return [
+        Row(
+            name="replay", what=f"a log of {built.events:,} events read from SQLite, decoded and folded, one core",
+            measured=rates["read, decoded and folded events/s"], unit="events/s", floor=200_000,
+            figures={name: rate for name, rate in rates.items() if not name.startswith("read, ")},
+        )
+    ]  # fmt: skip
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    gc.collect()
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
