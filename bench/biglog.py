@@ -57,7 +57,7 @@ async def _build(path: Path, events: int) -> Built:
     async with running(settings) as services:
         key = await first_start(services)
         begin = (await services.store.head(settings.organisation)).position
-        partnerships = tuple(services.ids.new("pn") for _ in range(max(1, (events - begin) // LENGTH)))
+        partnerships = tuple(services.ids.new("pn") for _ in range(max(1, events // LENGTH)))
         writing = Writing(services, settings.organisation, partnerships, begin)
         with sqlite3.connect(path, isolation_level=None) as database:
             await write_log(database, writing)

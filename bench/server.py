@@ -12,7 +12,6 @@ from service.api.all import ROUTES
 from service.api.facts import read_fact
 from service.api.route import Answer, Call, Route
 from service.app import build, first_start, running
-from service.cli import run
 from service.settings import Settings
 from service.telemetry import configure_logs
 
@@ -53,4 +52,4 @@ async def serve(database: str) -> None:
 
 
 if __name__ == "__main__":
-    run(serve(sys.argv[1]))
+    server.run_server(serve(sys.argv[1]))

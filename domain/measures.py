@@ -75,7 +75,7 @@ def news(state: Partnership, until: datetime, shows: Callable[[Gap], bool]) -> I
         for measure in promise.measures:
             if measure.revised or measure.at > until:
                 continue
-            base = _in_force(state, promise, measure.at)
+            base = _in_force(state, promise, made, measure.at)
             if last is not None and shows(_gap(key, promise, made, last, base)):
                 base = last.value
             gap = _gap(key, promise, made, measure, base)
@@ -94,15 +94,15 @@ def _gap(key: str, promise: Promise, made: Seen, measure: Measure, base: float) 
     return Gap(max(seen).at, seen, f"promise/{key}", promise.kind, _ratio(promise, measure.value, base))
 
 
-def _in_force(state: Partnership, promise: Promise, at: datetime) -> float:
-    """The value that a measure of this day is held against: the last revision or renegotiated budget before it."""
-    base, since = promise.promised, None
+def _in_force(state: Partnership, promise: Promise, made: Seen, at: datetime) -> float:
+    """The value that a measure of this day is held against: what was last promised, revised or renegotiated before."""
+    base, since = promise.promised, made.at
     for measure in promise.measures:
         if measure.revised and measure.at <= at:
-            base, since = measure.value, measure.at
+            base, since = measure.value, max(measure.at, since)
     if promise.kind == "budget":
         for budget in state.budgets:
-            if budget.at <= at and budget.currency == promise.unit and (since is None or budget.at >= since):
+            if since <= budget.at <= at and budget.currency == promise.unit:
                 base = float(budget.amount)
     return base
 

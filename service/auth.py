@@ -12,10 +12,11 @@ from msgspec import Struct
 
 from domain import events as e
 from domain.types import Side
+from events.codec import decode
 from events.envelope import Context
-from events.store import Put, RowChange
+from events.store import Idempotency, Put, RowChange
 from service.errors import ServiceError
-from service.handler import Administer, Asked, Handler
+from service.handler import Administer, Asked, Handler, Outcome
 from service.ids import Ids
 from service.projections import Query
 from service.projections import keys as table
@@ -146,8 +147,10 @@ class Keys:
         self._known[key] = (owner[1], principal)
         return self._known[key]
 
-    async def create(self, organisation: str, wanted: NewKey, context: Context) -> tuple[str, str]:
-        """(id, key) of a new key; its text is told this once."""
+    async def create(
+        self, organisation: str, wanted: NewKey, context: Context, once: Idempotency | None = None
+    ) -> tuple[str, str | None]:
+        """(id, key) of a new key; its text is told this once, and not again where `once` was answered before."""
         check_scopes(wanted.scopes)
         key = self._ids.new("key")
         text, digest = mint(key)
@@ -156,24 +159,30 @@ class Keys:
             key=key, name=wanted.name, scopes=wanted.scopes, side=wanted.side, partnerships=wanted.partnerships,
             expires_at=expires,
         )  # fmt: skip
-        await self._administer(organisation, created, context, [_directory(key, organisation, digest)])
-        return key, text
+        made = await self._administer(organisation, created, context, [_directory(key, organisation, digest)], once)
+        known = decode(made.events[0])
+        return (known.key, None) if made.replayed and isinstance(known, e.KeyCreated) else (key, text)
 
-    async def rotate(self, organisation: str, key: str, context: Context) -> str:
-        """A new secret for a key; the old one ends at once."""
+    async def rotate(
+        self, organisation: str, key: str, context: Context, once: Idempotency | None = None
+    ) -> str | None:
+        """A new secret for a key, told this once; the old one ends at once."""
         text, digest = mint(key)
-        await self._administer(organisation, e.KeyRotated(key=key), context, [_directory(key, organisation, digest)])
-        return text
+        rows = [_directory(key, organisation, digest)]
+        made = await self._administer(organisation, e.KeyRotated(key=key), context, rows, once)
+        return None if made.replayed else text
 
     async def revoke(self, organisation: str, key: str, context: Context) -> None:
         """End a key."""
         await self._administer(organisation, e.KeyRevoked(key=key), context, [])
 
-    async def _administer(self, organisation: str, event: e.Event, context: Context, rows: list[RowChange]) -> None:
-        await self._handler.handle(
+    async def _administer(
+        self, organisation: str, event: e.Event, context: Context, rows: list[RowChange], once: Idempotency | None = None
+    ) -> Outcome:
+        return await self._handler.handle(
             Asked(
                 organisation=organisation, stream=STREAM, command=Administer(events=(event,)), context=context,
-                rows=tuple(rows),
+                key=once, rows=tuple(rows),
             )
         )  # fmt: skip
 

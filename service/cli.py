@@ -72,10 +72,10 @@ def main() -> None:
 @click.option("--connectors", help="A folder of connector files beside the shipped ones.")
 def serve(database: str | None, as_json: bool, host: str | None, port: int | None, connectors: str | None) -> None:
     """Serve the API; on first start make the organisation and print its key once."""
-    from service.server import serve_for_ever  # the server is heavy and only this command needs it
+    from service.server import run_server, serve_for_ever  # the server is heavy and only this command needs it
 
     settings = read_settings({"database": database, "host": host, "port": port, "connectors": connectors})
-    run(serve_for_ever(settings, json_logs=as_json))
+    run_server(serve_for_ever(settings, json_logs=as_json))
 
 
 # --- keys and sources ----------------------------------------------------------------------------------------------------

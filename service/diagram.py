@@ -68,7 +68,9 @@ def _mermaid_states() -> list[str]:
 
 def _mermaid_arrow(arrow: Arrow) -> str:
     back = ", back" if arrow.came_from else ""
-    return f"{_id(arrow.source)} --> {_id(arrow.target)} : {arrow.trigger} ({mode(machine.TRIGGERS[arrow.trigger])}{back})"
+    return (
+        f"{_id(arrow.source)} --> {_id(arrow.target)} : {arrow.trigger} ({mode(machine.TRIGGERS[arrow.trigger])}{back})"
+    )
 
 
 def _mermaid_notes() -> list[str]:

@@ -24,6 +24,8 @@ ACCENTS = ("#b7791f", "#b83232", "#2b6cb0", "#2f7d4f", "#6b46a3")
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
+TITLE = "The stages of a technology partnership"
+
 Told = Mapping[Arrow, tuple[str, str]]
 """Arrow -> (automatic or confirmed, the sentence that tells it)."""
 
@@ -67,19 +69,39 @@ class Way(Struct, frozen=True):
 
 def draw(told: Told) -> str:
     """The whole document; `told` says of each arrow who decides it and how to say it."""
-    title = "The stages of a technology partnership"
-    drawn = [_arrow(arrow, *told[arrow]) for arrow in told]
-    names = _names(told)
-    body = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
-        f' role="img" aria-labelledby="machine-title machine-desc" font-family="{escape(FONT)}">',
-        f'<title id="machine-title">{title}</title>',
-        f'<desc id="machine-desc">{escape(" ".join(sentence for _, sentence in told.values()))}</desc>',
-        _style(), _markers(),
-        f'<rect class="paper" x="0.5" y="0.5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="16" fill="#fcfbf8" stroke="#d9d5cb"/>',
-        _composite(), *drawn, _start(), *_states(), *names, _legend(), "</svg>",
-    ]  # fmt: skip
-    return "\n".join(body)
+    parts = [
+        tag("title", TITLE, id="machine-title"),
+        tag("desc", escape(" ".join(sentence for _, sentence in told.values())), id="machine-desc"),
+        _style(),
+        _markers(),
+        _rectangle(Box(0.5, 0.5, WIDTH - 1, HEIGHT - 1), "paper", "#fcfbf8", "#d9d5cb", 1, rx=16),
+        *_fifth(),
+        *(_arrow(arrow, *told[arrow]) for arrow in told),
+        *_start(),
+        *_states(),
+        *_names(told),
+        *_legend(),
+    ]
+    return tag(
+        "svg",
+        "\n".join(["", *parts, ""]),
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {WIDTH} {HEIGHT}",
+        width=WIDTH,
+        height=HEIGHT,
+        role="img",
+        aria_labelledby="machine-title machine-desc",
+        font_family=escape(FONT),
+    )
+
+
+def tag(name: str, content: str = "", /, **attributes: str | float) -> str:
+    """An element; attributes are written with hyphens, `class_` without its underscore, numbers without idle zeros."""
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{f"{value:g}" if isinstance(value, float) else value}"'
+        for key, value in attributes.items()
+    )
+    return f"<{name}{written}>{content}</{name}>" if content else f"<{name}{written}/>"
 
 
 # --- places ------------------------------------------------------------------------------------------------------------
@@ -133,7 +155,9 @@ def _upright(arrow: Arrow, source: Box, target: Box) -> Way:
     x = source.middle + ((-OUTCOME // 6 if down else OUTCOME // 6) if both else -OUTCOME // 6)
     start, end = (source.bottom, target.y) if down else (source.y, target.bottom)
     left = both and down
-    return Way(f"M{x:g} {start:g}V{end:g}", (x - 8 if left else x + 8, (start + end) / 2 + 4), "end" if left else "start")
+    return Way(
+        f"M{x:g} {start:g}V{end:g}", (x - 8 if left else x + 8, (start + end) / 2 + 4), "end" if left else "start"
+    )
 
 
 def _below(source: Box, target: Box) -> Way:
@@ -174,30 +198,77 @@ def kind(arrow: Arrow, mode: str) -> str:
 
 
 def _style() -> str:
+    """Other colours where the reader's screen is dark; without it everything stands on its own light paper."""
     colours = "".join(
         f".{name}{{stroke:{colour}}}.{name}-name,.{name}-head{{fill:{colour}}}" for name, colour in DARK.items()
     )
-    dark = f".paper{{fill:#15181e;stroke:#343a46}}.box{{fill:#1f242d}}.outer{{fill:#1a1e26}}.ink{{fill:#eef1f6}}.quiet{{fill:#aab3c2}}{colours}"
-    return f"<style>@media (prefers-color-scheme: dark){{{dark}}}</style>"
+    papers = ".paper{fill:#15181e;stroke:#343a46}.outer{fill:#1a1e26}.box{fill:#1f242d}"
+    return tag(
+        "style", f"@media (prefers-color-scheme: dark){{{papers}.ink{{fill:#eef1f6}}.quiet{{fill:#aab3c2}}{colours}}}"
+    )
 
 
 def _markers() -> str:
-    heads = "".join(
-        f'<marker id="machine-{name}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8"'
-        f' markerUnits="userSpaceOnUse" orient="auto"><path class="{name}-head" d="M0 0L10 5L0 10Z" fill="{colour}"/></marker>'
+    heads = [
+        tag(
+            "marker",
+            tag("path", class_=f"{name}-head", d="M0 0L10 5L0 10Z", fill=colour),
+            id=f"machine-{name}",
+            viewBox="0 0 10 10",
+            refX=9,
+            refY=5,
+            markerWidth=8,
+            markerHeight=8,
+            markerUnits="userSpaceOnUse",
+            orient="auto",
+        )
         for name, colour in KINDS.items()
+    ]
+    return tag("defs", "".join(heads))
+
+
+def _rectangle(box: Box, name: str, fill: str, stroke: str, thick: float = 1.6, /, **more: str | float) -> str:
+    placed: dict[str, str | float] = {"x": box.x, "y": box.y, "width": box.width, "height": box.height, "rx": 12}
+    return tag("rect", class_=name, fill=fill, stroke=stroke, stroke_width=thick, **(placed | more))
+
+
+def _line(kind: str, path: str, content: str = "", /, **more: str | float) -> str:
+    dashes = {"stroke_dasharray": "6 4"} if kind == "automatic" else {}
+    head = f"url(#machine-{kind})"
+    return tag(
+        "path",
+        content,
+        class_=kind,
+        d=path,
+        fill="none",
+        stroke=KINDS[kind],
+        stroke_width=2,
+        marker_end=head,
+        **dashes,
+        **more,
     )
-    return f"<defs>{heads}</defs>"
+
+
+def _text(words: str, x: float, y: float, size: float, /, **more: str | float) -> str:
+    plain: dict[str, str | float] = {"class_": "ink", "fill": "#1c2330"}
+    return tag("text", escape(words), x=x, y=y, font_size=size, **(plain | more))
+
+
+def _quiet(words: str, x: float, y: float, size: float, /, **more: str | float) -> str:
+    return _text(words, x, y, size, class_="quiet", fill="#5b6472", **more)
+
+
+def _number(number: int, x: float, y: float) -> list[str]:
+    """A stage's number on a disc of its colour."""
+    return [
+        tag("circle", cx=x, cy=y, r=11, fill=ACCENTS[number - 1]),
+        tag("text", str(number), x=x, y=y + 4.5, text_anchor="middle", font_size=12, font_weight=700, fill="#ffffff"),
+    ]
 
 
 def _arrow(arrow: Arrow, mode: str, sentence: str) -> str:
-    name = kind(arrow, mode)
-    dashes = ' stroke-dasharray="6 4"' if mode == "automatic" else ""
-    return (
-        f'<path class="{name}" data-trigger="{arrow.trigger}" data-from="{arrow.source}" data-to="{arrow.target}" data-mode="{mode}"'
-        f' d="{way(arrow).path}" fill="none" stroke="{KINDS[name]}" stroke-width="2"{dashes}'
-        f' marker-end="url(#machine-{name})"><title>{escape(sentence)}</title></path>'
-    )
+    more = {"data_trigger": arrow.trigger, "data_from": arrow.source, "data_to": arrow.target, "data_mode": mode}
+    return _line(kind(arrow, mode), way(arrow).path, tag("title", escape(sentence)), **more)
 
 
 def _names(told: Told) -> Iterable[str]:
@@ -207,55 +278,39 @@ def _names(told: Told) -> Iterable[str]:
         placed, name = way(arrow), kind(arrow, mode)
         lane = arrow.came_from is not None and arrow.target != machine.MATURITY
         shown = f"{arrow.trigger}, to where it came from" if lane else arrow.trigger
-        found.setdefault(
-            (arrow.trigger, placed.label),
-            f'<text class="{name}-name" x="{placed.label[0]:g}" y="{placed.label[1]:g}" text-anchor="{placed.anchor}"'
-            f' font-size="12" font-family="{escape(MONO)}" fill="{KINDS[name]}">{shown}</text>',
-        )
+        marks = {
+            "class_": f"{name}-name",
+            "fill": KINDS[name],
+            "text_anchor": placed.anchor,
+            "font_family": escape(MONO),
+        }
+        found.setdefault((arrow.trigger, placed.label), _text(shown, *placed.label, 12, **marks))
     return found.values()
 
 
-def _composite() -> str:
-    box, number = _outer(), len(machine.LABELS)
-    head = _heading(number, machine.LABELS[machine.FIFTH], box.x + 16, box.y + 27)
-    return (
-        f'<rect class="outer" x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" rx="14"'
-        f' fill="#f4f1f9" stroke="{ACCENTS[number - 1]}" stroke-width="1.5"/>{head}'
-    )
+def _start() -> Iterable[str]:
+    yield tag("circle", class_="forward-head", cx=26, cy=ROW, r=6, fill=KINDS["forward"])
+    yield _line("forward", f"M32 {ROW}H{place(machine.HONEYMOON).x:g}")
 
 
-def _heading(number: int, labels: Mapping[str, str], x: float, y: float) -> str:
-    return (
-        f'<circle cx="{x + 10:g}" cy="{y - 5:g}" r="10" fill="{ACCENTS[number - 1]}"/>'
-        f'<text x="{x + 10:g}" y="{y - 1:g}" text-anchor="middle" font-size="12" font-weight="700" fill="#ffffff">{number}</text>'
-        f'<text class="ink" x="{x + 27:g}" y="{y:g}" font-size="14" font-weight="650" fill="#1c2330">{escape(labels["en"])}</text>'
-        f'<text class="quiet" x="{x + 27:g}" y="{y + 18:g}" font-size="11" font-style="italic" fill="#5b6472">{escape(labels["fr"])}</text>'
-    )
+# --- states ------------------------------------------------------------------------------------------------------------
 
 
 def _states() -> Iterable[str]:
     for number, (stage, labels) in enumerate(machine.LABELS.items(), 1):
         if stage != machine.FIFTH:
-            yield _stage(number, labels, place(stage))
+            yield from _stage(number, labels, place(stage))
     for state in machine.STATES:
         if "." in state:
-            yield _outcome(state, place(state))
+            yield from _outcome(state, place(state))
 
 
-def _stage(number: int, labels: Mapping[str, str], box: Box) -> str:
-    accent = ACCENTS[number - 1]
-    french = "".join(
-        f'<text class="quiet" x="{box.middle:g}" y="{box.y + 54 + 14 * line:g}" text-anchor="middle" font-size="11"'
-        f' font-style="italic" fill="#5b6472">{escape(part)}</text>'
-        for line, part in enumerate(_lines(labels["fr"]))
-    )
-    return (
-        f'<rect class="box" x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" rx="12" fill="#ffffff"'
-        f' stroke="{accent}" stroke-width="1.8"/><circle cx="{box.middle:g}" cy="{box.y:g}" r="11" fill="{accent}"/>'
-        f'<text x="{box.middle:g}" y="{box.y + 4.5:g}" text-anchor="middle" font-size="12" font-weight="700" fill="#ffffff">{number}</text>'
-        f'<text class="ink" x="{box.middle:g}" y="{box.y + 36:g}" text-anchor="middle" font-size="15" font-weight="650"'
-        f' fill="#1c2330">{escape(labels["en"])}</text>{french}'
-    )
+def _stage(number: int, labels: Mapping[str, str], box: Box) -> Iterable[str]:
+    yield _rectangle(box, "box", "#ffffff", ACCENTS[number - 1])
+    yield from _number(number, box.middle, box.y)
+    yield _text(labels["en"], box.middle, box.y + 36, 15, text_anchor="middle", font_weight=650)
+    for row, part in enumerate(_lines(labels["fr"])):
+        yield _quiet(part, box.middle, box.y + 54 + 14 * row, 11, text_anchor="middle", font_style="italic")
 
 
 def _lines(text: str) -> list[str]:
@@ -265,43 +320,35 @@ def _lines(text: str) -> list[str]:
     return [text] if len(text) < 20 else list(min(cuts, key=lambda cut: max(map(len, cut))))  # noqa: PLR2004
 
 
-def _outcome(state: str, box: Box) -> str:
-    accent = ACCENTS[-1]
-    final = state == machine.SEPARATED
-    inner = (
-        f'<rect x="{box.x + 4:g}" y="{box.y + 4:g}" width="{box.width - 8:g}" height="{box.height - 8:g}" rx="8" fill="none" stroke="{accent}"/>'
-        if final
-        else ""
-    )
-    note = '<tspan class="quiet" font-weight="400" font-style="italic" fill="#5b6472"> (final)</tspan>' if final else ""
-    return (
-        f'<rect class="box" x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" rx="12" fill="#ffffff"'
-        f' stroke="{accent}" stroke-width="1.5"/>{inner}<text class="ink" x="{box.middle:g}" y="{box.centre + 5:g}"'
-        f' text-anchor="middle" font-size="14" font-weight="650" fill="#1c2330">{machine.split(state)[1]}{note}</text>'
-    )
+def _fifth() -> Iterable[str]:
+    """The composite stage around its outcomes."""
+    box, number, labels = _outer(), len(machine.LABELS), machine.LABELS[machine.FIFTH]
+    yield _rectangle(box, "outer", "#f4f1f9", ACCENTS[number - 1], 1.6, rx=14)
+    yield from _number(number, box.x + 26, box.y + 22)
+    yield _text(labels["en"], box.x + 43, box.y + 27, 14, font_weight=650)
+    yield _quiet(labels["fr"], box.x + 43, box.y + 45, 11, font_style="italic")
 
 
-def _start() -> str:
-    box = place(machine.HONEYMOON)
-    return (
-        f'<circle class="forward-head" cx="26" cy="{ROW}" r="6" fill="{KINDS["forward"]}"/><path class="forward" d="M32 {ROW}H{box.x:g}"'
-        f' fill="none" stroke="{KINDS["forward"]}" stroke-width="2" marker-end="url(#machine-forward)"/>'
+def _outcome(state: str, box: Box) -> Iterable[str]:
+    accent, final = ACCENTS[-1], state == machine.SEPARATED
+    name = machine.split(state)[1] or ""
+    yield _rectangle(box, "box", "#ffffff", accent)
+    if final:
+        yield _rectangle(Box(box.x + 4, box.y + 4, box.width - 8, box.height - 8), "", "none", accent, 1, rx=8)
+    yield _text(
+        f"{name} (final)" if final else name, box.middle, box.centre + 5, 14, text_anchor="middle", font_weight=650
     )
 
 
-def _legend() -> str:
+def _legend() -> Iterable[str]:
     """What the lines mean, in the free corner below the stages."""
     texts = {
-        "forward": ("confirmed: people ask, all guards must be met", ""),
-        "automatic": ("automatic: facts decide, any guard is enough", ' stroke-dasharray="6 4"'),
-        "leaving": ("confirmed: the ways out", ""),
-        "returning": ("confirmed: the way back", ""),
+        "forward": "confirmed: people ask, all guards must be met",
+        "automatic": "automatic: facts decide, any guard is enough",
+        "leaving": "confirmed: the ways out",
+        "returning": "confirmed: the way back",
     }
-    rows = []
-    for number, (name, (text, dashes)) in enumerate(texts.items()):
+    for number, (name, text) in enumerate(texts.items()):
         x, y = LEFT + (number % 2) * 400, HEIGHT - 70 + (number // 2) * 28
-        rows.append(
-            f'<path class="{name}" d="M{x} {y}H{x + 44}" fill="none" stroke="{KINDS[name]}" stroke-width="2"{dashes}'
-            f' marker-end="url(#machine-{name})"/><text class="quiet" x="{x + 56}" y="{y + 4}" font-size="12" fill="#5b6472">{text}</text>'
-        )
-    return "".join(rows)
+        yield _line(name, f"M{x} {y}H{x + 44}")
+        yield _quiet(text, x + 56, y + 4, 12)

@@ -21,14 +21,49 @@ PATHS: dict[str, str] = {
 """Parameters of paths: `{id}` by the collection it stands in, others by their name."""
 
 _FACTS: tuple[tuple[str, Json], ...] = (
-    ("contract.signed", {"contract": "c-2024", "starts_on": "2024-02-01", "ends_on": "2027-01-31", "notice_days": 90, "amount": 12000000, "currency": "EUR"}),
+    (
+        "contract.signed",
+        {
+            "contract": "c-2024",
+            "starts_on": "2024-02-01",
+            "ends_on": "2027-01-31",
+            "notice_days": 90,
+            "amount": 12000000,
+            "currency": "EUR",
+        },
+    ),
     ("contract.amended", {"contract": "c-2024", "starts_on": "2024-07-01", "amount": 13500000, "currency": "EUR"}),
     ("contract.renewed", {"contract": "c-2024", "starts_on": "2027-02-01", "ends_on": "2030-01-31"}),
     ("contract.notice_given", {"contract": "c-2024", "side": "client", "effective_on": "2027-01-31"}),
-    ("promise.made", {"promise": "migration", "side": "partner", "kind": "delay", "promised": 30, "unit": "days", "due_on": "2024-03-01", "evidence": "declared", "text": "Live in a month"}),
-    ("promise.revised", {"promise": "migration", "promised": 45, "unit": "days", "reason": "The interfaces were not counted"}),
+    (
+        "promise.made",
+        {
+            "promise": "migration",
+            "side": "partner",
+            "kind": "delay",
+            "promised": 30,
+            "unit": "days",
+            "due_on": "2024-03-01",
+            "evidence": "declared",
+            "text": "Live in a month",
+        },
+    ),
+    (
+        "promise.revised",
+        {"promise": "migration", "promised": 45, "unit": "days", "reason": "The interfaces were not counted"},
+    ),
     ("promise.measured", {"promise": "migration", "actual": 66, "unit": "days"}),
-    ("reality.discovered", {"side": "client", "about": "legacy", "text": "Nobody knows the old billing", "promise": "migration", "rework_share": 0.3, "concealed": False}),
+    (
+        "reality.discovered",
+        {
+            "side": "client",
+            "about": "legacy",
+            "text": "Nobody knows the old billing",
+            "promise": "migration",
+            "rework_share": 0.3,
+            "concealed": False,
+        },
+    ),
     ("demand.raised", {"demand": "on-site", "side": "client", "text": "Two people on site"}),
     ("demand.refused", {"demand": "on-site", "side": "partner", "reason": "Not in the price"}),
     ("termination.threatened", {"side": "client", "text": "One more month and we stop"}),
@@ -41,7 +76,14 @@ _FACTS: tuple[tuple[str, Json], ...] = (
     ("budget.renegotiated", {"amount": 14000000, "currency": "EUR"}),
     ("priorities.agreed", {"items": ["billing first", "reporting later"]}),
     ("tradeoff.decided", {"kept": "the date", "given_up": "the mobile app"}),
-    ("self_review.recorded", {"side": "partner", "own_part": "We sold what we had not estimated", "improvement": "An estimate before each promise"}),
+    (
+        "self_review.recorded",
+        {
+            "side": "partner",
+            "own_part": "We sold what we had not estimated",
+            "improvement": "An estimate before each promise",
+        },
+    ),
     ("contact.designated", {"side": "client", "person": "Ada Martin", "role": "product owner"}),
     ("contact.trained", {"side": "client", "person": "Ada Martin"}),
     ("contact.removed", {"side": "client", "person": "Ada Martin"}),
@@ -55,9 +97,20 @@ _FACTS: tuple[tuple[str, Json], ...] = (
     ("sla.imposed", {"sla": "p1-4h", "metric": "P1 solved within 4 hours", "target": 0.99, "side": "client"}),
     ("sla.measured", {"sla": "p1-4h", "month": "2024-10", "met": 39, "total": 40}),
     ("sla.withdrawn", {"sla": "p1-4h"}),
-    ("culture.agreed", {"channel": "one chat", "testing": "before each release", "delivery_calendar": "every second Tuesday", "working_hours": "9 to 18, Paris"}),
+    (
+        "culture.agreed",
+        {
+            "channel": "one chat",
+            "testing": "before each release",
+            "delivery_calendar": "every second Tuesday",
+            "working_hours": "9 to 18, Paris",
+        },
+    ),
     ("cadence.agreed", {"level": "tactical", "every_days": 30}),
-    ("meeting.held", {"level": "tactical", "on_date": "2024-11-05", "hours": 1.5, "attendees": ["Ada Martin", "Luc Petit"]}),
+    (
+        "meeting.held",
+        {"level": "tactical", "on_date": "2024-11-05", "hours": 1.5, "attendees": ["Ada Martin", "Luc Petit"]},
+    ),
     ("meeting.missed", {"level": "tactical", "due_on": "2024-12-05"}),
     ("invoice.issued", {"invoice": "F-881", "amount": 450000, "currency": "EUR", "due_on": "2024-12-31"}),
     ("invoice.paid", {"invoice": "F-881", "paid_on": "2024-12-20"}),
@@ -81,11 +134,14 @@ _FACTS: tuple[tuple[str, Json], ...] = (
     ("testimony.given", {"where": "a talk at the CIO forum"}),
     ("reference.granted", {"side": "client"}),
     ("reference.withdrawn", {"side": "client"}),
-    ("mirror.reviewed", {"answers": ["Two in five years, for cost", "One they wish to keep", "We invest", "Half of it was ours"]}),
+    (
+        "mirror.reviewed",
+        {"answers": ["Two in five years, for cost", "One they wish to keep", "We invest", "Half of it was ours"]},
+    ),
     ("exit_plan.recorded", {"tested_on": "2025-03-14", "alternatives": ["Autre SI"]}),
     ("handover.completed", {"step": "data_returned"}),
     ("fact.retracted", {"event": EVENT, "reason": "Counted twice"}),
-)  # fmt: skip
+)
 
 FACTS: dict[str, Json] = {
     name: {"type": name, "occurred_at": "2024-03-20T17:00:00Z", **fields} for name, fields in _FACTS

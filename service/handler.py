@@ -7,6 +7,7 @@ before the commit, and a caller that went away changes nothing for the others.
 import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from msgspec import Struct, field
@@ -93,6 +94,8 @@ class _Job(Struct, kw_only=True, eq=False):
     sealed_rows: list[RowChange] = field(default_factory=list)
     decision: Decision | None = None
     repeats: tuple[RecordedEvent, ...] = ()
+    stale: bool = False
+    """Time moved the stage before the command: what time brought is written, and the caller told to read again."""
 
     @property
     def turn(self) -> tuple[str, str]:
@@ -126,7 +129,7 @@ class Handler:
         self._writer: asyncio.Task[None] | None = None
         self._writing = False
         self._postponed: list[_Job] = []
-        self._background: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[Any]] = set()
         self.states = states
         self.on_recorded: list[Callable[[str, tuple[RecordedEvent, ...]], None]] = []
 
@@ -145,6 +148,7 @@ class Handler:
 
     async def stop(self) -> None:
         """Let what was queued be written, then end the writer."""
+        await asyncio.gather(*self._background, return_exceptions=True)
         while len(self._queue) or self._writing:  # noqa: ASYNC110  # once in a life; an event would outlive its use
             await asyncio.sleep(0.01)
         if self._writer is not None:
@@ -168,11 +172,21 @@ class Handler:
                 headers={"Retry-After": "1"},
             )  # fmt: skip
         self._running.add(running)
-        try:
-            known = await self._store.recall(asked.organisation, asked.key.scope, asked.key.key)
-            return await (self._enqueue(asked) if known is None else self._replay(asked, known))
-        finally:
-            self._running.discard(running)
+        # A caller that goes away leaves the key running until its command has ended.
+        once = asyncio.create_task(self._once(asked, asked.key))
+        self._background.add(once)
+        once.add_done_callback(lambda task: self._ran(running, task))
+        return await asyncio.shield(once)
+
+    async def _once(self, asked: Asked, key: Idempotency) -> Outcome:
+        known = await self._store.recall(asked.organisation, key.scope, key.key)
+        return await (self._enqueue(asked) if known is None else self._replay(asked, known))
+
+    def _ran(self, running: tuple[str, str, str], once: asyncio.Task[Outcome]) -> None:
+        self._running.discard(running)
+        self._background.discard(once)
+        if not once.cancelled():
+            once.exception()  # the caller has it, or went away
 
     async def _enqueue(self, asked: Asked) -> Outcome:
         return await (await self.submit(asked))
@@ -294,6 +308,10 @@ class Handler:
             policy=policy, policy_version=version, now=self._clock(), past=None if past is None else (lambda: past)
         )
         decision = decide(state, asked.command, situation)
+        job.stale = asked.if_match is not None and _moved_by_time(decision, asked.command)
+        if job.stale:
+            until = min(situation.now, decision.events[-1].occurred_at)
+            decision = decide(state, c.Tick(), replace(situation, now=until))
         return await self._append_of(job, state, decision, (version, policy), working)
 
     async def _append_of(
@@ -301,16 +319,17 @@ class Handler:
         working: dict[tuple[str, str], Partnership],
     ) -> Append | None:  # fmt: skip
         asked = job.asked
-        if asked.if_match is not None and _moved_by_time(decision, asked.command):
-            raise _stale(decision.state)
+        if decision.repeated and job.place in working:
+            self._postponed.append(job)  # what it repeats may not be recorded yet
+            return None
         if decision.repeated and await self._answer_repetition(job, state, decision):
             return None
         job.decision = decision
         events = tuple(self._new_event(job, each) for each in decision.events)
         working[job.place] = decision.state
-        rows = (*asked.rows, *job.sealed_rows)
+        rows = () if job.stale else (*asked.rows, *job.sealed_rows)
         # What says nothing new leaves no key: asked again, it finds the first event again.
-        key = asked.key if events else None
+        key = asked.key if events and not job.stale else None
         if key is not None and decision.refused:
             key = Idempotency(scope=key.scope, key=key.key, digest=key.digest, status=409)
         takes, frees = _claims(asked.stream, decision)
@@ -396,12 +415,14 @@ class Handler:
         state = job.decision.state if job.decision is not None else Partnership()
         if job.decision is not None:
             self.states.keep(*job.place, state)
-            self._vault.committed(asked.organisation, job.sealed_rows)
+            self._vault.committed(asked.organisation, () if job.stale else job.sealed_rows)
             if self.states.worth_a_snapshot(*job.place, state):
                 self._in_background(self.states.snapshot(*job.place, state))
         if asked.stream == POLICY_STREAM:
             self._policies.pop(asked.organisation, None)
         refused = job.decision is not None and job.decision.refused
+        if job.stale:
+            _fail(job, _stale(state))
         _answer(job, Outcome(events=events or job.repeats, state=state, refused=refused, repeated=not events))
         for each in self.on_recorded:
             each(asked.organisation, events)
@@ -466,6 +487,15 @@ class Handler:
             data = decode(adopted[-1]) if adopted else None
             known = (version, data.policy) if isinstance(data, e.PolicyAdopted) else (0, POLICY_1)
             self._policies[organisation] = known
+        return known
+
+    async def policy_at(self, organisation: str, position: int) -> tuple[int, Policy]:
+        """The policy that was in force at a position of the log, and its version."""
+        known = 0, POLICY_1
+        for each in await self._store.read_stream(organisation, POLICY_STREAM):
+            data = decode(each)
+            if each.position <= position and isinstance(data, e.PolicyAdopted):
+                known = each.version, data.policy
         return known
 
 

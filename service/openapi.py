@@ -146,10 +146,18 @@ def _problem(status: int) -> Json:
 
 
 def _problem_example(code: str) -> Json:
-    shown = {name: each for name, each in examples.ANSWERS["Problem"].items() if name != "errors" or code == "bad_shape"}
+    shown = {
+        name: each for name, each in examples.ANSWERS["Problem"].items() if name != "errors" or code == "bad_shape"
+    }
     base, _, _ = shown["type"].rpartition("/")
     status = STATUS[code]
-    more = {"type": f"{base}/{code}", "code": code, "title": TITLES[status], "status": status, "detail": GUIDE[code].meaning}
+    more = {
+        "type": f"{base}/{code}",
+        "code": code,
+        "title": TITLES[status],
+        "status": status,
+        "detail": GUIDE[code].meaning,
+    }
     return {**shown, **more}
 
 
@@ -259,7 +267,10 @@ def _body(route: Route) -> Json | None:
     if name in ("Fact", "TargetedFact"):
         content[JSON] = _facts(name)
     if name == "TargetedFact":
-        content[NDJSON] = {"schema": about("A TargetedFact a line, with an optional `key` that makes it recordable once.", TEXT), "example": examples.IMPORT}
+        content[NDJSON] = {
+            "schema": about("A TargetedFact a line, with an optional `key` that makes it recordable once.", TEXT),
+            "example": examples.IMPORT,
+        }
     if name == "TransitionBody":
         content[JSON]["examples"]["force"] = {"value": examples.FORCE}
     return {"required": True, "content": content}
@@ -324,7 +335,10 @@ def _content(route: Route, status: int, name: str) -> Json:
     if name == "Machine":
         content |= {"image/svg+xml": {"schema": TEXT}, "text/vnd.mermaid": {"schema": TEXT}}
     if name == "Recorded" and status == 200 and route.path == "/v1/facts":  # noqa: PLR2004
-        content[NDJSON] = {"schema": about("An ImportRefusal a refused line (the first 10,000), then one ImportSummary.", TEXT), "example": examples.IMPORTED}
+        content[NDJSON] = {
+            "schema": about("An ImportRefusal a refused line (the first 10,000), then one ImportSummary.", TEXT),
+            "example": examples.IMPORTED,
+        }
     return content
 
 

@@ -6,12 +6,13 @@ from typing import Any
 import msgspec
 
 from domain import events as e
+from events.codec import decode
 from events.envelope import Context
-from events.store import Put, Remove, RowChange
+from events.store import Idempotency, Put, Remove, RowChange
 from service.connectors.compiled import Connector
 from service.connectors.settings import SettingsError, resolve_settings
 from service.errors import ServiceError
-from service.handler import Administer, Asked, Handler
+from service.handler import Administer, Asked, Handler, Outcome
 from service.ids import Ids
 from service.projections import Query
 from service.projections import keys as table
@@ -48,15 +49,17 @@ class Sources:
 
     async def create(
         self, organisation: str, connector: str, name: str, secrets: Sequence[str], settings: dict[str, Any],
-        context: Context,
-    ) -> str:  # fmt: skip
-        """The id of a new source. Raises ServiceError `bad_settings`."""
+        context: Context, once: Idempotency | None = None,
+    ) -> tuple[str, bool]:  # fmt: skip
+        """(id of a new source, whether `once` was answered before). Raises ServiceError `bad_settings`."""
         self._check(connector, settings)
         source = self._ids.new("src")
         created = e.SourceCreated(source=source, connector=connector, name=name, settings=settings)
-        rows = [Put("directory", {"id": source}, {"organisation": organisation, "digest": None})]
-        await self._administer(organisation, created, context, [*rows, self._secrets(organisation, source, secrets)])
-        return source
+        directory = Put("directory", {"id": source}, {"organisation": organisation, "digest": None})
+        rows = [directory, self._secrets(organisation, source, secrets)]
+        made = await self._administer(organisation, created, context, rows, once)
+        known = decode(made.events[0])
+        return known.source if isinstance(known, e.SourceCreated) else source, made.replayed is not None
 
     async def change(
         self, organisation: str, source: Source, name: str | None, settings: dict[str, Any] | None, context: Context
@@ -68,10 +71,13 @@ class Sources:
             organisation, e.SourceChanged(source=source.id, name=name, settings=settings), context, []
         )
 
-    async def rotate(self, organisation: str, source: str, secrets: Sequence[str], context: Context) -> None:
-        """Replace the secrets that a sender may sign with."""
+    async def rotate(
+        self, organisation: str, source: str, secrets: Sequence[str], context: Context, once: Idempotency | None = None
+    ) -> bool:
+        """Replace the secrets that a sender may sign with; whether `once` was answered before."""
         rows = [self._secrets(organisation, source, secrets)]
-        await self._administer(organisation, e.SourceSecretsRotated(source=source), context, rows)
+        made = await self._administer(organisation, e.SourceSecretsRotated(source=source), context, rows, once)
+        return made.replayed is not None
 
     async def remove(self, organisation: str, source: str, context: Context) -> None:
         """Remove a source with its secrets; the directory forgets it."""
@@ -115,11 +121,14 @@ class Sources:
         return Put("vault", {"organisation": organisation, "holder": _holder(source)}, {"wrapped": wrapped})
 
     async def _administer(
-        self, organisation: str, event: e.Event, context: Context, rows: Sequence[RowChange]
-    ) -> None:  # fmt: skip
-        command = Administer(events=(event,))
-        asked = Asked(organisation=organisation, stream=STREAM, command=command, context=context, rows=tuple(rows))
-        await self._handler.handle(asked)
+        self, organisation: str, event: e.Event, context: Context, rows: Sequence[RowChange],
+        once: Idempotency | None = None,
+    ) -> Outcome:  # fmt: skip
+        asked = Asked(
+            organisation=organisation, stream=STREAM, command=Administer(events=(event,)), context=context, key=once,
+            rows=tuple(rows),
+        )  # fmt: skip
+        return await self._handler.handle(asked)
 
 
 def _holder(source: str) -> str:

@@ -12,7 +12,7 @@ from domain.types import Identifier, Side, Words
 from events.codec import decode, from_microseconds
 from events.envelope import RecordedEvent
 from service.api.paging import page, read_cursor
-from service.api.partnerships import PAGED
+from service.api.partnerships import PAGED, answered_before
 from service.api.route import Answer, Call, Route
 from service.auth import OPERATOR, NewKey, check_scopes
 from service.body import read_instant
@@ -43,8 +43,10 @@ async def create_key(call: Call) -> Answer:
         scopes=body.scopes, name=body.name, side=body.side, partnerships=body.partnerships,
         expires_at=None if body.expires_at is None else read_instant(body.expires_at, "expires_at", "/expires_at"),
     )  # fmt: skip
-    key, text = await call.services.keys.create(call.organisation, wanted, call.context)
-    return Answer(status=201, body={"id": key, "key": text}, headers={"Location": f"/v1/keys/{key}"})
+    once = await call.idempotency(201)
+    key, text = await call.services.keys.create(call.organisation, wanted, call.context, once)
+    headers = {"Location": f"/v1/keys/{key}", **answered_before(yes=text is None)}
+    return Answer(status=201, body={"id": key, "key": text}, headers=headers)
 
 
 async def list_keys(call: Call) -> Answer:
@@ -62,8 +64,8 @@ async def get_key(call: Call) -> Answer:
 async def rotate_key(call: Call) -> Answer:
     """A new secret for a key; the old one ends at once."""
     key = await _key(call)
-    text = await call.services.keys.rotate(call.organisation, key.id, call.context)
-    return Answer(body={"id": key.id, "key": text})
+    text = await call.services.keys.rotate(call.organisation, key.id, call.context, await call.idempotency(200))
+    return Answer(body={"id": key.id, "key": text}, headers=answered_before(yes=text is None))
 
 
 async def revoke_key(call: Call) -> Answer:
@@ -129,11 +131,12 @@ class SecretsBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 async def create_source(call: Call) -> Answer:
     """Add a source of deliveries; its URL goes into the sender's settings."""
     body = call.body(SourceBody)
-    source = await call.services.sources.create(
-        call.organisation, body.connector, body.name, body.secrets, body.settings, call.context
+    once = await call.idempotency(201)
+    source, before = await call.services.sources.create(
+        call.organisation, body.connector, body.name, body.secrets, body.settings, call.context, once
     )
-    location = {"Location": f"/v1/sources/{source}"}
-    return Answer(status=201, body={"id": source, "url": call.services.sources.url(source)}, headers=location)
+    headers = {"Location": f"/v1/sources/{source}", **answered_before(yes=before)}
+    return Answer(status=201, body={"id": source, "url": call.services.sources.url(source)}, headers=headers)
 
 
 async def list_sources(call: Call) -> Answer:
@@ -160,8 +163,9 @@ async def change_source(call: Call) -> Answer:
 async def rotate_source(call: Call) -> Answer:
     """Replace a source's secrets."""
     source = await _source(call)
-    await call.services.sources.rotate(call.organisation, source.id, call.body(SecretsBody).secrets, call.context)
-    return await get_source(call)
+    secrets, once = call.body(SecretsBody).secrets, await call.idempotency(200)
+    before = await call.services.sources.rotate(call.organisation, source.id, secrets, call.context, once)
+    return Answer(body=_source_view(call, source), headers=answered_before(yes=before))
 
 
 async def remove_source(call: Call) -> Answer:
@@ -234,15 +238,17 @@ async def adopt_policy(call: Call) -> Answer:
         checked(policy)
     except ValueError as error:
         raise ServiceError("bad_policy", str(error)) from error
+    once = await call.idempotency(201)
     version = await call.services.store.version(call.organisation, POLICY_STREAM)
     adopted = e.PolicyAdopted(version=version + 1, policy=policy)
     asked = Asked(
         organisation=call.organisation, stream=POLICY_STREAM, context=call.context,
-        command=Administer(events=(adopted,), expected=version), key=await call.idempotency(201),
+        command=Administer(events=(adopted,), expected=version), key=once,
     )  # fmt: skip
     outcome = await call.services.handler.handle(asked)
     view = _policy_view(outcome.events[0])
-    return Answer(status=201, body=view, headers={"Location": f"/v1/policies/{view['version']}"})
+    headers = {"Location": f"/v1/policies/{view['version']}", **answered_before(yes=outcome.replayed is not None)}
+    return Answer(status=201, body=view, headers=headers)
 
 
 def _policy_view(recorded: RecordedEvent) -> dict[str, Any]:
@@ -277,7 +283,6 @@ ROUTES = (
         body=KeyBody,
         answers={201: "NewKey"},
         problems=(413, 415),
-        idempotent_key=False,
     ),
     Route(
         method="GET",
@@ -305,7 +310,6 @@ ROUTES = (
         summary="Rotate a key",
         answers={200: "NewKey"},
         problems=(404,),
-        idempotent_key=False,
     ),
     Route(
         method="DELETE",
@@ -325,7 +329,6 @@ ROUTES = (
         body=SourceBody,
         answers={201: "NewSource"},
         problems=(413, 415, 422),
-        idempotent_key=False,
     ),
     Route(
         method="GET",
@@ -364,7 +367,6 @@ ROUTES = (
         body=SecretsBody,
         answers={200: "Source"},
         problems=(404, 413, 415),
-        idempotent_key=False,
     ),
     Route(
         method="DELETE",

@@ -68,18 +68,24 @@ async def open_partnership(call: Call) -> Answer:
 
 async def _opened(call: Call, outcome: Outcome) -> Answer:
     identifier = listed.partnership_of(outcome.events[0].stream)
-    view = call.services.views.partnership(
-        identifier, outcome.state, await call.services.handler.policy(call.organisation),
-        max(call.now, outcome.state.newest),
-        outcome.events[-1].position,
-    )  # fmt: skip
+    first = outcome.events[0]
+    handler = call.services.handler
+    known = outcome.replayed is not None
+    policy = await (handler.policy_at(call.organisation, first.position) if known else handler.policy(call.organisation))
+    now = max(first.recorded_at, outcome.state.newest)
+    view = call.services.views.partnership(identifier, outcome.state, policy, now, outcome.events[-1].position)
     headers = {"Location": f"/v1/partnerships/{identifier}", "ETag": f'"{outcome.state.etag}"', **replayed(outcome)}
     return Answer(status=201, body=view, headers=headers)
 
 
 def replayed(outcome: Outcome) -> dict[str, str]:
     """The header that tells a repeated answer."""
-    return {} if outcome.replayed is None else {"Idempotency-Replayed": "true"}
+    return answered_before(yes=outcome.replayed is not None)
+
+
+def answered_before(*, yes: bool) -> dict[str, str]:
+    """The header of an answer that is the first one again."""
+    return {"Idempotency-Replayed": "true"} if yes else {}
 
 
 async def list_partnerships(call: Call) -> Answer:

@@ -109,7 +109,7 @@ ARMORELLE = Story(
         ),
         on("2009-04-20", Ask("commit")),
         on("2010-05-03", renewed("erp-2005", 5, 980_000), e.KnowledgeTransferred(side="partner", subject="Costing")),
-        on("2010-11-08", e.ProcessDocumented(process="orders", in_scope_total=40), e.ProcessDocumented(process="stock")),
+        on("2010-11-08", e.ProcessDocumented(process="orders", in_scope_total=40)),
         on("2011-07-11", crisis("lightning", 3, "Lightning burns the server room of Vierzon.")),
         on("2011-08-01", overcome("lightning")),
         on("2012-10-15", invented("A cut panel is priced in four minutes instead of two days.")),

@@ -7,7 +7,7 @@ from msgspec import Struct
 from domain import events as e
 from events.codec import microseconds
 from events.envelope import RecordedEvent
-from events.store import Change, Put, Remove, RowChange, Value
+from events.store import Change, Put, RowChange, Value
 from service.projections import Query
 
 TABLES = ("partnerships", "overrides")
@@ -63,8 +63,6 @@ def project(organisation: str, recorded: RecordedEvent, data: e.Event) -> Sequen
             return [Change("partnerships", key, {"stage": data.stage, "outcome": data.outcome, "since": at})]
         case e.OverrideRequested():
             return [Put("overrides", {"organisation": organisation, "id": data.override}, {"stream": recorded.stream})]
-        case e.OverrideApproved():
-            return [Remove("overrides", {"organisation": organisation, "id": data.override})]
         case _:
             return []
 

@@ -365,7 +365,7 @@ def step_done(step: Any) -> e.HandoverCompleted:
     return e.HandoverCompleted(step=step)
 
 
-def testimony() -> e.TestimonyGiven:
+def spoken() -> e.TestimonyGiven:
     return e.TestimonyGiven(where="A conference.")
 
 
@@ -391,10 +391,10 @@ def peace() -> tuple[e.Event, ...]:
 OPENED, STRUGGLED, SHARED, COMMITTED, MATURED = "2020-01-01", "2020-06-01", "2020-09-01", "2021-09-01", "2023-03-01"
 
 
-def honeymoon(*, critical: bool = False, signed: bool = True) -> Step:
+def honeymoon(*, critical: bool = False, signed: bool = True, observed_since: str | None = None) -> Step:
     """Opened on 2020-01-01 with two promises, and a contract a month later."""
     steps = [
-        opened(OPENED, critical=critical),
+        opened(OPENED, critical=critical, observed_since=observed_since),
         on(OPENED, promise("p1", "delay", 30), promise("p2", "seniority", 8)),
         *([on("2020-02-01", contract("2020-02-01"))] if signed else []),
     ]
@@ -452,7 +452,7 @@ def committed(**how: Any) -> Step:
 def ready_to_mature(**how: Any) -> Step:
     """All that `mature` asks for, short of asking on 2023-03-01."""
     return chain(
-        committed(**how), regular("2021-09-15", "2023-02-27"), on("2023-02-28", testimony(), innovation(), reference())
+        committed(**how), regular("2021-09-15", "2023-02-27"), on("2023-02-28", spoken(), innovation(), reference())
     )
 
 

@@ -37,7 +37,9 @@ def example(info: inspect.Type) -> Any:
         case inspect.Metadata():
             return example(info.type)
         case inspect.UnionType():
-            return example(next(each for each in info.types if not isinstance(each, inspect.NoneType | inspect.StructType)))
+            return example(
+                next(each for each in info.types if not isinstance(each, inspect.NoneType | inspect.StructType))
+            )
         case inspect.LiteralType():
             return info.values[0]
         case inspect.VarTupleType():

@@ -30,7 +30,11 @@ def free_port() -> int:
 def environment(**settings: Any) -> dict[str, str]:
     """The environment of a process: none of this one's settings, only these."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("NOCES_")}
-    return {**kept, "PYTHONPATH": str(ROOT), **{f"NOCES_{name.upper()}": str(value) for name, value in settings.items()}}
+    return {
+        **kept,
+        "PYTHONPATH": str(ROOT),
+        **{f"NOCES_{name.upper()}": str(value) for name, value in settings.items()},
+    }
 
 
 def noces(*arguments: str, cwd: Path, **settings: Any) -> subprocess.CompletedProcess[str]:

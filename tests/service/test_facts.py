@@ -1,5 +1,7 @@
 """Facts: every type by its minimal and full form, one or many at once, all or nothing, each refusal with its pointer."""
 
+import asyncio
+
 import pytest
 
 from domain.events import ALL, FACTS, ROUTED
@@ -103,7 +105,12 @@ BAD_IN_AN_ARRAY = [
     ({"type": "threat.withdrawn"}, 400, "bad_shape", "/3"),
     ({"type": "threat.withdrawn", "side": "both"}, 400, "bad_shape", "/3/side"),
     ({"type": "priorities.agreed", "items": ["a", 7]}, 400, "bad_shape", "/3/items/1"),
-    ({"type": "threat.withdrawn", "side": "client", "occurred_at": "2020-01-01T00:00:00"}, 400, "naive_time", "/3/occurred_at"),
+    (
+        {"type": "threat.withdrawn", "side": "client", "occurred_at": "2020-01-01T00:00:00"},
+        400,
+        "naive_time",
+        "/3/occurred_at",
+    ),
     ({"type": "threat.withdrawn", "side": "client", "occurred_at": 7}, 400, "bad_shape", "/3/occurred_at"),
     ({"type": "threat.withdrawn", "side": "client", "occurred_at": "tomorrow"}, 400, "bad_parameter", "/3/occurred_at"),
     ({"type": "threat.withdrawn", "side": "client", "occurred_at": "2030-01-01T00:00:00Z"}, 422, "future_time", "/3"),
@@ -117,7 +124,9 @@ BAD_IN_AN_ARRAY = [
 
 
 @pytest.mark.parametrize(("bad", "status", "code", "pointer"), BAD_IN_AN_ARRAY)
-async def test_one_bad_fact_of_an_array_is_named_by_its_pointer_and_nothing_is_written(http, services, bad, status, code, pointer):
+async def test_one_bad_fact_of_an_array_is_named_by_its_pointer_and_nothing_is_written(
+    http, services, bad, status, code, pointer
+):
     opened = await open_partnership(http)
     await say(http, opened["id"], **{**PROMISE, "at": "2020-01-10"})
     before = await head(services)
@@ -182,7 +191,10 @@ async def test_facts_are_recorded_by_link_and_by_id_at_one_address(http):
     opened = await open_partnership(http, links=[{"system": "jira", "kind": "project", "external_id": "NP"}])
     link = {"system": "jira", "kind": "project", "external_id": "NP"}
     fact = {"type": "incident.raised", "incident": "i1", "priority": 2}
-    for body in ({**fact, "link": link}, [{**fact, "incident": "i2", "partnership": opened["id"]}, {**fact, "incident": "i3", "link": link}]):
+    for body in (
+        {**fact, "link": link},
+        [{**fact, "incident": "i2", "partnership": opened["id"]}, {**fact, "incident": "i3", "link": link}],
+    ):
         answer = await http.post("/v1/facts", json=body)
         assert answer.status_code == 201, answer.text
         assert {each["partnership"] for each in answer.json()["events"]} == {opened["id"]}
@@ -201,7 +213,9 @@ async def test_a_retracted_fact_tells_the_path_without_it_and_the_stage_stays(ht
     assert told["stage"] == "power_struggle"
     reassessed = told["events"][1]["data"]
     assert reassessed["because"] == told["events"][0]["position"]
-    again = await http.post(path(opened), json={"type": "fact.retracted", "event": measured["id"], "reason": "Another project"})
+    again = await http.post(
+        path(opened), json={"type": "fact.retracted", "event": measured["id"], "reason": "Another project"}
+    )
     assert (again.status_code, again.json()["events"][0]["id"]) == (200, told["events"][0]["id"])
 
 
@@ -232,3 +246,13 @@ async def test_finer_than_microseconds_is_cut_and_never_rounded(http):
 
 def test_every_body_that_the_tests_choose_belongs_to_a_fact():
     assert set(CHOSEN) <= set(FACTS)
+
+
+async def test_however_many_open_the_same_at_once_it_is_opened_once(http, services):
+    opened = await open_partnership(http)
+    before = await head(services)
+    fact = {"type": "incident.raised", "incident": "i1", "priority": 2, "occurred_at": "2020-03-01T00:00:00Z"}
+    answers = await asyncio.gather(*(http.post(path(opened), json=fact) for _ in range(30)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 29 + [201]
+    assert len({answer.json()["events"][0]["id"] for answer in answers}) == 1
+    assert await head(services) == before + 1

@@ -10,7 +10,12 @@ HUBSPOT = {"system": "hubspot", "kind": "company", "external_id": "123"}
 async def test_an_opened_partnership_is_answered_whole_with_its_address_and_etag(http, services):
     answer = await http.post(
         "/v1/partnerships",
-        json={"client": "Atelier Nord", "partner": "Logiciels Sud", "opened_at": "2026-01-10T01:00:00+01:00", "links": [HUBSPOT]},
+        json={
+            "client": "Atelier Nord",
+            "partner": "Logiciels Sud",
+            "opened_at": "2026-01-10T01:00:00+01:00",
+            "links": [HUBSPOT],
+        },
     )
     assert answer.status_code == 201
     told = answer.json()
@@ -25,7 +30,13 @@ async def test_an_opened_partnership_is_answered_whole_with_its_address_and_etag
         "open": {"promises": [], "disputes": [], "threats": [], "crises": [], "unmatched": []},
     }  # fmt: skip
     assert {name: told[name] for name in expected} == expected
-    assert set(told["activation"]) == {"honeymoon", "power_struggle", "power_sharing", "commitment", "maturity_or_separation"}
+    assert set(told["activation"]) == {
+        "honeymoon",
+        "power_struggle",
+        "power_sharing",
+        "commitment",
+        "maturity_or_separation",
+    }
     assert isinstance(told["overlapping"], list)
 
 
@@ -45,7 +56,9 @@ async def test_the_same_pair_is_opened_once_and_the_open_one_is_named(http, serv
     first = await open_partnership(http)
     before = await head(services)
     told = problem(
-        await http.post("/v1/partnerships", json={"client": "Atelier Nord", "partner": "Logiciels Sud"}), 409, "already_open"
+        await http.post("/v1/partnerships", json={"client": "Atelier Nord", "partner": "Logiciels Sud"}),
+        409,
+        "already_open",
     )
     assert told["id"] == first["id"]
     assert await head(services) == before
@@ -55,7 +68,9 @@ async def test_the_same_link_is_taken_once_and_its_holder_is_named(http, service
     first = await open_partnership(http, links=[HUBSPOT])
     before = await head(services)
     told = problem(
-        await http.post("/v1/partnerships", json={"client": "Other", "partner": "Pair", "links": [HUBSPOT]}), 409, "link_taken"
+        await http.post("/v1/partnerships", json={"client": "Other", "partner": "Pair", "links": [HUBSPOT]}),
+        409,
+        "link_taken",
     )
     assert told["id"] == first["id"]
     assert await head(services) == before
@@ -106,7 +121,10 @@ async def test_a_link_is_put_moved_and_removed(http, services):
     two = await open_partnership(http, partner="Autre")
     path = f"/v1/partnerships/{one['id']}/links/jira/project/team/a b%2Fc"
     told = await http.put(path)
-    assert (told.status_code, told.json()["links"]) == (200, [{"system": "jira", "kind": "project", "external_id": "team/a b/c"}])
+    assert (told.status_code, told.json()["links"]) == (
+        200,
+        [{"system": "jira", "kind": "project", "external_id": "team/a b/c"}],
+    )
     before = await head(services)
     assert (await http.put(path)).status_code == 200
     assert await head(services) == before
@@ -179,7 +197,11 @@ async def test_two_clocks_show_a_partnership_as_it_was(http, clock):
 async def test_what_is_not_there_answers_404_everywhere(http):
     for path in ("", "/history", "/transitions", "/events"):
         problem(await http.get(f"/v1/partnerships/pn_none{path}"), 404, "not_found")
-    problem(await http.post("/v1/partnerships/pn_none/facts", json={"type": "threat.withdrawn", "side": "client"}), 404, "not_found")
+    problem(
+        await http.post("/v1/partnerships/pn_none/facts", json={"type": "threat.withdrawn", "side": "client"}),
+        404,
+        "not_found",
+    )
     problem(await http.post("/v1/partnerships/pn_none/transitions", json={"trigger": "commit"}), 404, "not_found")
     problem(await http.put("/v1/partnerships/pn_none/links/a/b/c"), 404, "not_found")
     problem(await http.get("/v1/nothing"), 404, "not_found")

@@ -63,6 +63,7 @@ async def make_key(services: Services, scopes: Sequence[str] = SCOPES, organisat
     organisation = organisation or services.settings.organisation
     await services.create_organisation(organisation)
     _, text = await services.keys.create(organisation, NewKey(scopes=tuple(scopes), **chosen), OPERATOR)
+    assert text is not None
     return text
 
 
@@ -97,7 +98,9 @@ async def say_all(http: httpx.AsyncClient, identifier: str, at: str, facts: Sequ
     return answer.json()
 
 
-async def ask(http: httpx.AsyncClient, identifier: str, trigger: str, at: str | None = None, **fields: Any) -> httpx.Response:
+async def ask(
+    http: httpx.AsyncClient, identifier: str, trigger: str, at: str | None = None, **fields: Any
+) -> httpx.Response:
     """The response to a transition that was asked for."""
     body = {"trigger": trigger, **({} if at is None else {"occurred_at": instant(at)}), **fields}
     return await http.post(f"/v1/partnerships/{identifier}/transitions", json=body)
