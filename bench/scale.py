@@ -25,7 +25,13 @@ def _state(built: Built, chance: random.Random) -> str:
 
 
 def _page(built: Built, chance: random.Random) -> str:
-    return f"/v1/events?after={chance.randrange(max(1, built.events - PAGE))}&limit={PAGE}"
+    return chance.choice(_pages(built))
+
+
+def _pages(built: Built) -> list[str]:
+    """Pages spread over the whole log, the last one among them."""
+    last = max(0, built.events - PAGE)
+    return [f"/v1/events?after={last * number // (SAMPLE - 1)}&limit={PAGE}" for number in range(SAMPLE)]
 
 
 READS: dict[str, Target] = {"history": _history, "state": _state, "page": _page}
@@ -45,10 +51,14 @@ class Reader:
         requests = [request("GET", target(self._built, self._chance), self._server.key) for _ in range(many)]
         return self._clients.send(self._server, 1, requests, wanted=200)
 
-    def warm(self) -> float:
-        """Every partnership of the sample once; the p99 in milliseconds of reading a state that is not at hand."""
-        requests = [request("GET", f"/v1/partnerships/{each}", self._server.key) for each in self._built.sample(SAMPLE)]
-        return self._clients.send(self._server, 1, requests, wanted=200).p99
+    def warm(self) -> dict[str, float]:
+        """Every partnership and page of the sample once: the p50 in milliseconds of what is not at hand."""
+        states = [f"/v1/partnerships/{each}" for each in self._built.sample(SAMPLE)]
+        return {"state": self._first(states), "page": self._first(_pages(self._built))}
+
+    def _first(self, targets: list[str]) -> float:
+        requests = [request("GET", target, self._server.key) for target in targets]
+        return self._clients.send(self._server, 1, requests, wanted=200).p50
 
 
 def measure(place: Workplace) -> list[Row]:
@@ -57,7 +67,9 @@ def measure(place: Workplace) -> list[Row]:
     small, big = place.log(sizes.small_log), place.log(sizes.big_log)
     with serving(small.path, small.key) as little, serving(big.path, big.key) as large:
         readers = {"small": Reader(little, small, place.clients), "big": Reader(large, big, place.clients)}
-        cold = {f"cold state {name} ms": reader.warm() for name, reader in readers.items()}
+        cold = {
+            f"cold {kind} {name} ms": value for name, reader in readers.items() for kind, value in reader.warm().items()
+        }
         for reader in readers.values():
             for target in READS.values():
                 reader.read(target, sizes.requests)

@@ -236,7 +236,12 @@ class SqliteStore:
         writer = self.writer
         await writer.run(lambda _: writer.transact(partial(change_rows, rows=rows)))
 
-    async def query(self, sql: str, parameters: Sequence[Value] | dict[str, Value] = ()) -> list[tuple[Any, ...]]:
+    async def alone(self, work: Callable[[Any], T]) -> T:
+        """Do a piece of work on the database in one transaction, while every writer waits."""
+        writer = self.writer
+        return await writer.run(lambda _: writer.transact(work))
+
+    async def query(self, sql: str, parameters: Sequence[Value] = (), /) -> list[tuple[Any, ...]]:
         """The rows of a read-only statement."""
         return await self._read(lambda database: database.execute(sql, parameters).fetchall())
 

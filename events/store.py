@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
 from events.envelope import Context, NewEvent, RecordedEvent
 
 Value = str | int | float | bytes | None
+
+T = TypeVar("T")
 
 ENTRY_LIMIT = 65_535
 """The most bytes that one entry may take."""
@@ -204,4 +206,20 @@ class EventStore(Protocol):
 
     async def save_snapshot(self, organisation: str, snapshot: Snapshot) -> None:
         """Keep a snapshot instead of the stream's older one."""
+        ...
+
+
+class Database(EventStore, Protocol):
+    """An event store whose tables can be asked, and changed outside of any event."""
+
+    async def query(self, sql: str, parameters: Sequence[Value] = (), /) -> Sequence[tuple[Value, ...]]:
+        """The rows of a read-only statement."""
+        ...
+
+    async def write(self, rows: Sequence[RowChange]) -> None:
+        """Change rows durably outside any event, in one transaction."""
+        ...
+
+    async def alone(self, work: Callable[[Any], T]) -> T:
+        """Do a piece of work on the database in one transaction, while every writer waits."""
         ...

@@ -20,7 +20,7 @@ from domain import events as e
 from domain.errors import DomainError
 from events.envelope import Context
 from events.sqlite import SqliteStore
-from events.store import StoreError
+from events.store import Database, StoreError
 from service import demo, importing
 from service.api.all import ROUTES
 from service.api.route import (
@@ -92,6 +92,20 @@ async def running(settings: Settings, clock: Callable[[], datetime] = now) -> As
         await store.close()
 
 
+@asynccontextmanager
+async def beside(settings: Settings) -> AsyncIterator[Database | None]:
+    """The database for reading only, also beside a running server; None where there is none yet."""
+    path = settings.database_path.absolute()
+    if not path.exists():
+        yield None
+        return
+    store = await SqliteStore.open_readonly(path)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
 def assemble(settings: Settings, store: SqliteStore, clock: Callable[[], datetime]) -> Services:
     """Put the parts together; nothing runs yet."""
     ids = Ids(clock)
@@ -102,7 +116,7 @@ def assemble(settings: Settings, store: SqliteStore, clock: Callable[[], datetim
     handler = Handler(store, states, vault, clock, ids, timedelta(seconds=settings.clock_quiet_seconds))
     connectors = connectors_at_hand(settings)
     services = Services(
-        settings=settings, clock=clock, ids=ids, store=store, vault=vault, states=states, handler=handler,
+        settings=settings, clock=clock, ids=ids, store=store, announce=store.lock.write, vault=vault, states=states, handler=handler,
         keys=Keys(store.query, handler, clock, ids),
         sources=Sources(store.query, handler, vault, connectors, settings, ids),
         connectors=connectors,

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import secrets
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -177,7 +177,7 @@ class Keys:
         await self._administer(organisation, e.KeyRevoked(key=key), context, [])
 
     async def _administer(
-        self, organisation: str, event: e.Event, context: Context, rows: list[RowChange], once: Idempotency | None = None
+        self, organisation: str, event: e.Event, context: Context, rows: Sequence[RowChange], once: Idempotency | None = None
     ) -> Outcome:
         return await self._handler.handle(
             Asked(

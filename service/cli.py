@@ -141,7 +141,7 @@ def sources() -> None:
 @click.option("--connector", required=True, help="See `noces connectors list`.")
 @click.option("--name", required=True, help="What it is for.")
 @click.option("--secret", "secrets", multiple=True, help="A secret that the sender signs with; may be repeated.")
-@click.option("--setting", "settings", multiple=True, help="NAME=VALUE of the connector's settings; may be repeated.")
+@click.option("--setting", "pairs", multiple=True, help="NAME=VALUE of the connector's settings; may be repeated.")
 def create_source(database: str | None, as_json: bool, **wanted: Any) -> None:  # noqa: ANN401  # click's options
     """Add a source and print the address for the sender."""
     from service import operations
@@ -188,9 +188,9 @@ def rebuild(database: str | None, as_json: bool) -> None:
 @common
 def doctor(database: str | None, as_json: bool) -> None:
     """Explain settings that are unsafe or slow; exit status 1 when one is unsafe."""
-    from service import doctor as examination
+    from service import operations
 
-    findings = run(examination.examine(read_settings({"database": database})))
+    findings = run(operations.examine(read_settings({"database": database})))
     text = "\n".join(f"{each.level:7} {each.name}: {each.detail}" for each in findings)
     show([msgspec.to_builtins(each) for each in findings], as_json=as_json, text=text)
     if any(each.level == "unsafe" for each in findings):

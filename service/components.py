@@ -1,5 +1,6 @@
 """JSON Schemas of structs: facts and bodies as callers send them, events as the log keeps them."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -21,6 +22,9 @@ NULL: Json = {"type": "null"}
 ANYTHING: Json = {"description": "Any JSON value."}
 INSTANT: Json = {"type": "string", "format": "date-time"}
 TEXT: Json = {"type": "string"}
+ASIDE = re.compile(r" \([A-Z]+ \d+\)")
+"""A hint for who reads the code, such as the chapter that a struct comes from."""
+IDLE: tuple[tuple[str, Any], ...] = (("default", None), ("required", []))
 _TYPES = {str: "string", bool: "boolean", int: "integer"}
 
 
@@ -36,7 +40,9 @@ def tidy(schema: Any, form: Form) -> Any:  # noqa: ANN401  # any part of a schem
         return [tidy(each, form) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    found = {name: tidy(each, form) for name, each in schema.items() if (name, each) != ("default", None)}
+    found = {name: tidy(each, form) for name, each in schema.items() if (name, each) not in IDLE}
+    if isinstance(found.get("description"), str):
+        found["description"] = ASIDE.sub("", found["description"])
     if isinstance(found.get("anyOf"), list):
         found |= _united(found.pop("anyOf"), form)
     if isinstance(found.get("enum"), list) and "type" not in found:
@@ -139,7 +145,7 @@ REFINED: Mapping[tuple[str, str], Json] = {
     ("SourceBody", "secrets"): {"description": "What the sender signs with, the newest first; never shown again."},
     ("ReplayBody", "status"): {"enum": list(STATUSES)},
     ("Policy", "automatic"): {"items": {"type": "string", "enum": [*AUTOMATIC, "share_power"]}, "default": list(AUTOMATIC)},
-    ("Policy", "guards"): {"description": "The guards of every trigger.", "default": {name: list(codes) for name, codes in GUARDS.items()}},
+    ("Policy", "guards"): {"default": {name: list(codes) for name, codes in GUARDS.items()}},
 }  # fmt: skip
 """What the routes check beyond the types of their structs."""
 

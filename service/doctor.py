@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from events.lock import read_lock
-from events.sqlite import SqliteStore
+from events.store import Database
 from service.settings import Settings
 
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs")
@@ -25,13 +25,13 @@ class Finding(Struct, frozen=True):
     detail: str
 
 
-async def examine(settings: Settings) -> list[Finding]:
-    """Everything there is to say of these settings and this machine."""
+async def examine(settings: Settings, database: Database | None) -> list[Finding]:
+    """Everything there is to say of these settings, this machine and its database."""
     path = settings.database_path.absolute()
     findings = [_address(settings), _base_url(settings), _master_key(settings, path), _demo(settings)]
     findings += [_file_system(path), _room(path), _holder(path)]
-    if path.exists():
-        findings += await _database(path)
+    if database is not None:
+        findings += await _database(database)
     return findings
 
 
@@ -101,20 +101,15 @@ def _holder(path: Path) -> Finding:
     )
 
 
-async def _database(path: Path) -> list[Finding]:
-    store = await SqliteStore.open_readonly(path)
-    try:
-        ((version,),) = await store.query("SELECT sqlite_version()")
-        ((everything,),) = await store.query(
-            "SELECT count(*) FROM keys WHERE revoked_at IS NULL AND expires_at IS NULL"
-        )
-    finally:
-        await store.close()
-    known = tuple(int(part) for part in str(version).split("."))
+async def _database(database: Database) -> list[Finding]:
+    version = str((await database.query("SELECT sqlite_version()"))[0][0])
+    sql = "SELECT id FROM keys WHERE revoked_at IS NULL AND expires_at IS NULL"
+    everlasting = len(await database.query(sql))
+    known = tuple(int(part) for part in version.split("."))
     if known < SAFE_SQLITE:
         detail = f"{version}: before 3.51.3 a second checkpointer may corrupt a file; this service has one writer and no other"
         sqlite = Finding("warning", "sqlite", detail)
     else:
-        sqlite = Finding("ok", "sqlite", str(version))
-    keys = Finding("warning" if everything else "ok", "keys", f"{everything} keys never expire")
+        sqlite = Finding("ok", "sqlite", version)
+    keys = Finding("warning" if everlasting else "ok", "keys", f"{everlasting} keys never expire")
     return [sqlite, keys]

@@ -154,7 +154,7 @@ IMPORT = (
     f'{{"partnership": "{PARTNERSHIP}", "type": "invoice.paid", "invoice": "F-881", "paid_on": "2024-12-20"}}\n'
 )
 IMPORTED = (
-    '{"line":2,"code":"not_found","detail":"There is no partnership \'pn_…\' here."}\n'
+    '{"line":2,"status":"refused","code":"not_found","detail":"There is no partnership \'pn_…\' here."}\n'
     '{"lines":2,"accepted":1,"repeated":0,"refused":1,"last_position":1236}\n'
 )
 

@@ -365,12 +365,11 @@ class Handler:
 
     def _due_rows(self, job: _Job, policy: Policy) -> list[RowChange]:
         due = next_due(job.decision.state, policy) if job.decision is not None else None
-        if due is not None and self._quiet and isinstance(job.asked.command, c.RecordFacts):
-            now = self._clock()
-            dated = [fact.occurred_at for fact in job.asked.command.facts if fact.occurred_at is not None]
-            # Somebody is telling an old story: time waits for the rest of it.
-            if dated and min(dated) < now - timedelta(days=1):
-                due = max(due, now + self._quiet)
+        now = self._clock()
+        dated = _dated(job.asked.command)
+        # Somebody is telling an old story: time waits for the rest of it.
+        if due is not None and dated is not None and dated < now - timedelta(days=1):
+            due = max(due, now + self._quiet)
         if self._due.get(job.place, ...) == due:
             return []
         self._due[job.place] = due
@@ -525,6 +524,17 @@ def _identity(data: e.Event) -> str:
 
 def _actor(recorded: RecordedEvent) -> str:
     return read_entry(recorded.entry).actor
+
+
+def _dated(command: c.Command | Administer) -> datetime | None:
+    """The earliest instant that a command speaks of, where it names one."""
+    match command:
+        case c.RecordFacts(facts):
+            return min((fact.occurred_at for fact in facts if fact.occurred_at is not None), default=None)
+        case c.AskTransition(occurred_at=at) | c.OpenPartnership(opened_at=at):
+            return at
+        case _:
+            return None
 
 
 def _claims(stream: str, decision: Decision) -> tuple[tuple[str, ...], tuple[str, ...]]:

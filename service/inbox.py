@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
+import msgspec
 import structlog
 from msgspec import Struct
 
@@ -14,7 +15,7 @@ from domain import commands as c
 from domain import events as e
 from domain.errors import DomainError
 from events.codec import decode
-from events.envelope import Context, RecordedEvent
+from events.envelope import Context, RecordedEvent, Trust
 from events.store import Append, Conflict, EventStore, Idempotency, RowChange, StoreError
 from service.api.facts import read_fact
 from service.connectors.compiled import Connector
@@ -185,8 +186,8 @@ class Inbox:
         context = Context(
             actor=delivery.source,
             source=delivery.source,
-            trust=delivery.trust,
-            causation_id=delivery.id,  # type: ignore[arg-type]
+            trust=msgspec.convert(delivery.trust, Trust),
+            causation_id=delivery.id,
         )
         if partnership is None and item.opens is not None:
             partnership = await self._open(organisation, context, item, links, stored)

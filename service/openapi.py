@@ -12,10 +12,14 @@ from msgspec import Struct
 from service import examples
 from service.api.all import ROUTES
 from service.api.route import PUBLIC, Parameter, Route
-from service.components import INSTANT, Json, body_components, connector_components, fact_components, tidy
+from service.auth import OPERATOR
+from service.components import INSTANT, TEXT, Json, body_components, connector_components, fact_components, tidy
+from service.downgrade import openapi_3_0
 from service.error_guide import GUIDE, codes_of
 from service.errors import RETRY_AFTER, STATUS, TITLES
-from service.schemas import ANSWERS, TEXT, about, ref
+from service.event_schemas import events_document
+from service.schemas import ANSWERS, about, ref
+from service.swagger import swagger_2_0
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -194,9 +198,8 @@ def operation(route: Route) -> Json:
 
 def _described(route: Route) -> str:
     said = re.sub(r"\s+", " ", route.run.__doc__ or route.summary).strip()
-    if route.scope == PUBLIC:
-        return f"{said}\n\nPublic."
-    return f"{said}\n\n{f'Scope: `{route.scope}`.' if route.scope else 'Any key.'}"
+    needs = {PUBLIC: "Public.", OPERATOR: "Only with the token in the lock file beside the database.", "": "Any key."}
+    return f"{said}\n\n{needs.get(route.scope, f'Scope: `{route.scope}`.')}"
 
 
 def _roles(route: Route) -> list[str]:
@@ -336,7 +339,7 @@ def _content(route: Route, status: int, name: str) -> Json:
         content |= {"image/svg+xml": {"schema": TEXT}, "text/vnd.mermaid": {"schema": TEXT}}
     if name == "Recorded" and status == 200 and route.path == "/v1/facts":  # noqa: PLR2004
         content[NDJSON] = {
-            "schema": about("An ImportRefusal a refused line (the first 10,000), then one ImportSummary.", TEXT),
+            "schema": about("An ImportedLine a refused line (at most 10,000), then one ImportSummary.", TEXT),
             "example": examples.IMPORTED,
         }
     return content
@@ -347,9 +350,6 @@ def _content(route: Route, status: int, name: str) -> Json:
 
 def documents() -> dict[str, bytes]:
     """Every committed document by its file name."""
-    from service.downgrade import openapi_3_0, swagger_2_0  # noqa: PLC0415
-    from service.event_schemas import events_document  # noqa: PLC0415
-
     document = openapi_document()
     found = {
         "openapi.json": document, "openapi-3.0.json": openapi_3_0(document), "swagger-2.0.json": swagger_2_0(document),

@@ -10,11 +10,13 @@ import msgspec
 
 from domain.events import FACTS
 from events.lock import read_lock
-from service.app import build, connectors_at_hand, now, running
+from service import doctor
+from service.app import beside, build, connectors_at_hand, now, running
 from service.auth import OPERATOR_HEADER, parse_duration
 from service.connectors.compiled import Connector
 from service.connectors.dry_run import dry_run
 from service.connectors.load import load_file
+from service.doctor import Finding
 from service.errors import ServiceError
 from service.settings import Settings
 
@@ -89,7 +91,7 @@ async def create_source(settings: Settings, **wanted: Any) -> Any:  # noqa: ANN4
     """A new source: `{"id", "url"}`."""
     body = {
         "connector": wanted["connector"], "name": wanted["name"], "secrets": list(wanted["secrets"]),
-        "settings": read_pairs(wanted["settings"]),
+        "settings": read_pairs(wanted["pairs"]),
     }  # fmt: skip
     async with client(settings, wanted.get("organisation")) as http:
         return answered(await http.post("/v1/sources", json=body))
@@ -146,6 +148,12 @@ async def rebuild(settings: Settings) -> dict[str, Any]:
     async with client(settings) as http:
         told: dict[str, Any] = answered(await http.post("/v1/rebuild"))
         return told
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """What the doctor says."""
+    async with beside(settings) as database:
+        return await doctor.examine(settings, database)
 
 
 # --- connectors ----------------------------------------------------------------------------------------------------------

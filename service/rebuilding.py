@@ -23,8 +23,7 @@ TOLD_EVERY = 100_000
 
 async def rebuild(services: "Services") -> dict[str, Any]:
     """Make the tables anew in one transaction, while writers wait: `{"events", "equal", "different"}`."""
-    writer = services.store.writer
-    told: dict[str, Any] = await writer.run(lambda _: writer.transact(_rebuild))
+    told: dict[str, Any] = await services.store.alone(_rebuild)
     await _look_again(services)
     return told
 

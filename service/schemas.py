@@ -154,7 +154,15 @@ DECISIONS: dict[str, Json] = {
         items=listed(ref("Event")), next=about("The cursor to go on from, also where nothing matched.", TEXT),
         position=about("How far was read.", {**INTEGER, "minimum": 0}),
     ),
-    "ImportRefusal": closed("A line that was refused.", line=POSITION, code=TEXT, detail=TEXT),
+    "ImportedLine": closed(
+        "What became of a line; those that were refused, or all of them with `results=all`.",
+        ("position", "code", "detail"),
+        line=POSITION,
+        status={"type": "string", "enum": ["accepted", "repeated", "refused"]},
+        position=POSITION,
+        code=TEXT,
+        detail=TEXT,
+    ),
     "ImportSummary": closed(
         "The last line of an import's answer.",
         lines=INTEGER, accepted=INTEGER, repeated=INTEGER, refused=INTEGER, last_position=INTEGER,
@@ -215,6 +223,12 @@ ADMINISTRATION: dict[str, Json] = {
 # --- the service -------------------------------------------------------------------------------------------------------------
 
 SERVICE: dict[str, Json] = {
+    "Rebuilt": closed(
+        "How the read models came out.",
+        events=about("How many events were read.", INTEGER),
+        equal=about("Whether the live ones were right.", BOOLEAN),
+        different=about("The tables that were not.", listed(TEXT)),
+    ),
     "Status": closed("How the process is.", status={"type": "string", "enum": ["ok", "ready"]}),
     "Machine": closed(
         "The machine as data.",

@@ -29,7 +29,7 @@ async def serve_for_ever(settings: Settings, *, json_logs: bool = False) -> None
     listener = _listen(settings)
     try:
         async with running(settings) as services:
-            services.store.lock.write({"url": _local_url(settings), "token": services.keys.run_token})
+            services.announce({"url": _local_url(settings), "token": services.keys.run_token})
             key = await first_start(services)
             _greet(settings, key)
             await _serve(build(services), listener)

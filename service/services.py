@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from domain import events as e
 from domain.policy import POLICY_1
 from events.envelope import Context, RecordedEvent
-from events.sqlite import SqliteStore
+from events.store import Database
 from service.auth import Keys
 from service.clock import Clock
 from service.connectors.compiled import Connector
@@ -31,7 +31,9 @@ class Services(Struct, kw_only=True, eq=False):
     settings: Settings
     clock: Callable[[], datetime]
     ids: Ids
-    store: SqliteStore
+    store: Database
+    announce: Callable[[dict[str, str]], None]
+    """Tells, beside the database file, where this server is reached and with which token."""
     vault: Vault
     states: States
     handler: Handler

@@ -15,8 +15,15 @@ from domain.types import whole_days
 PROMISES = (e.PromiseMade, e.PromiseRevised, e.PromiseMeasured, e.BudgetRenegotiated)
 
 
+def _shaken(case: Case) -> bool:
+    """Whether shocks count here: a commitment falls only by a threat or by what was concealed (DOMAIN 4)."""
+    return case.trigger != "relapse" or case.state.state == POWER_SHARING
+
+
 def _gaps(case: Case, shows: Callable[[m.Gap], bool]) -> list[m.Gap]:
     """Gaps of the current spell: against the first promise in the honeymoon, only news in a relapse (D3)."""
+    if not _shaken(case):
+        return []
     if case.trigger == "relapse":
         found = list(m.news(case.state, case.now, shows))
     else:
@@ -76,7 +83,7 @@ def rework_half(case: Case) -> Finding:
     """A reality that means redoing at least half."""
     least = case.policy.rework_half
     shares = {Seen(each.at, each.version): each.rework_share for each in case.state.realities}
-    found = _realities(case, lambda reality: reality.rework_share >= least)
+    found = _realities(case, lambda reality: reality.rework_share >= least) if _shaken(case) else []
     return earliest(case, ((seen, shares[seen], (seen,)) for seen in found), least)
 
 
@@ -102,7 +109,7 @@ def lesser_breaches(case: Case) -> Finding:
 
 def _lesser(case: Case) -> list[tuple[Seen, str, tuple[Seen, ...]]]:
     found = [(max(gap.seen), gap.subject, gap.seen) for gap in _gaps(case, lambda gap: _shows_lesser(case, gap))]
-    realities = _realities(case, lambda reality: reality.about in ("legacy", "process"))
+    realities = _realities(case, lambda reality: _shaken(case) and reality.about in ("legacy", "process"))
     return found + [(seen, f"reality/{seen.version}", (seen,)) for seen in realities]
 
 

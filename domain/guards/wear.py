@@ -68,7 +68,7 @@ def _seen(months: list[SlaMonth]) -> tuple[Seen, ...]:
     reads=(e.MeetingHeld, e.MeetingMissed),
 )
 def cadence_lapsed(case: Case) -> Finding:
-    """Held / due below 0.50 over two quarters inside the spell."""
+    """Held / due below 0.50 over two quarters inside the spell, seen when they are full and at each missed meeting."""
     months, least = case.policy.loosen_cadence_months, case.policy.loosen_cadence_share
     known = [each for each in m.meetings(case.state, case.since, case.now) if inside(case, each)]
     dated = [each.at for each in known]

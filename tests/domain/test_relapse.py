@@ -145,9 +145,11 @@ def test_d4_two_years_with_a_known_gap_are_no_relapse():
 
 
 @pytest.mark.parametrize("state", ["commitment", "maturity_or_separation.maturity"])
-def test_shocks_throw_back_committed_partners_too(state):
+@pytest.mark.parametrize("shock", [measured("p1", 200), measured("p2", 1), reality(rework=0.9)])
+def test_no_shock_throws_back_partners_who_are_committed(state, shock):
     life, day = AFTER[state]
-    then(when(given(life()), on(day, measured("p1", 200)))).enters("power_struggle", by="delay_doubled")
+    story = given(life(), on(day, reality("legacy"), reality("process")))
+    then(when(story, on(day, shock))).stays(state)
 
 
 # --- since entering (D5) -------------------------------------------------------------------------------------------------

@@ -266,6 +266,7 @@ async def test_a_caller_who_went_away_finds_the_answer_under_its_key(http, servi
         await asyncio.gather(asking, return_exceptions=True)
         while (again := await http.post(path, json=body, headers=key)).status_code == 409:
             assert again.json()["code"] == "still_running"
+            await asyncio.sleep(0.001)
         assert again.status_code == 201, again.text
     events = (await get(http, f"/v1/partnerships/{opened['id']}/events", type="incident.raised", limit=500))["items"]
     assert sorted(each["data"]["incident"] for each in events) == sorted(f"gone {number}" for number in range(20))
