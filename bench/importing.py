@@ -20,7 +20,7 @@ from msgspec import Struct
 from bench.posting import open_partnerships
 from bench.processes import Server, exchange, request, serving
 from bench.rows import Row
-from bench.story import daily, today
+from bench.story import ROUND, daily, today
 from bench.workplace import Workplace
 from domain.events import Event
 from events.sqlite import SqliteStore, _connect_writer
@@ -36,19 +36,19 @@ Values = tuple[str | int | float | bytes | None, ...]
 
 
 class Lines:
-    """NDJSON without end: the daily run of some partnerships, from three years ago on."""
+    """NDJSON without end: the daily run of some partnerships, from three years ago on, ten facts of one after the other."""
 
     def __init__(self, partnerships: list[str], now: datetime, *, texts: bool = False) -> None:
         self._partnerships = partnerships
-        facts = daily(now - timedelta(days=1_000), timedelta(minutes=2))
-        self._facts = ((at, fact) for at, fact in facts if texts or not hasattr(fact, "text"))
+        facts = enumerate(daily(now - timedelta(days=1_000), timedelta(minutes=2), begin=0))
+        self._facts = ((number, at, fact) for number, (at, fact) in facts if texts or not hasattr(fact, "text"))
 
     def take(self, many: int) -> bytes:
         """So many lines."""
-        return b"".join(self._line(number, *fact) for number, fact in enumerate(islice(self._facts, many)))
+        return b"".join(self._line(*each) for each in islice(self._facts, many))
 
     def _line(self, number: int, at: datetime, fact: Event) -> bytes:
-        partnership = self._partnerships[number % len(self._partnerships)]
+        partnership = self._partnerships[number // ROUND % len(self._partnerships)]
         line = {"partnership": partnership, "type": fact.type, "occurred_at": at, **msgspec.to_builtins(fact)}
         return msgspec.json.encode(line) + b"\n"
 
@@ -124,6 +124,8 @@ def measure(place: Workplace) -> list[Row]:
         "raw rows/s": median(sizes.lines / each[1] for each in plain),
         "keyed lines/s": median(sizes.lines / each[0] for each in keyed),
         "keyed raw rows/s": median(sizes.lines / each[1] for each in keyed),
+        "CPU us": median(1e6 * each[2] / sizes.lines for each in plain),
+        "keyed CPU us": median(1e6 * each[2] / sizes.lines for each in keyed),
     }
     ratio, keyed_ratio = (figures[f"{name}lines/s"] / figures[f"{name}raw rows/s"] for name in ("", "keyed "))
     return [
@@ -139,9 +141,11 @@ def _prefixes(rounds: int) -> list[str]:
     return [prefix for number in range(rounds) for prefix in ("", f"file-{number}")]
 
 
-def _round(server: Server, path: Path, raw: sqlite3.Connection, lines: bytes, prefix: str) -> tuple[float, float]:
-    """(seconds of the import, seconds of the same rows without the service)."""
+def _round(server: Server, path: Path, raw: sqlite3.Connection, lines: bytes, prefix: str) -> tuple[float, float, float]:
+    """Seconds: of the import, of the same rows without the service, of the server's processor."""
     with sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True) as database:
         (after,) = database.execute("SELECT max(position) FROM events").fetchone()
+    spent = server.spent
     imported = send_lines(server, lines, prefix)
-    return imported, write_raw(raw, read_written(path, after))
+    spent = server.spent - spent
+    return imported, write_raw(raw, read_written(path, after)), spent

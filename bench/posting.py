@@ -100,17 +100,23 @@ def measure(place: Workplace) -> list[Row]:
         ]
         for post in posts:
             post.facts(sizes.posts // 4)
-        found = [_round(posts, sizes.posts) for _ in range(sizes.rounds)]
+        found = [_round(server, posts, sizes.posts) for _ in range(sizes.rounds)]
     return [_row({name: median(each[name] for each in found) for name in found[0]})]
 
 
-def _round(posts: list[Post], many: int) -> dict[str, float]:
+def _round(server: Server, posts: list[Post], many: int) -> dict[str, float]:
     figures: dict[str, float] = {}
     for post in posts:
         name = post.kind.name
         post.keep_answer()
-        facts, echoes = post.facts(many), post.echoes(many)
+        spent = [server.spent]
+        facts = post.facts(many)
+        spent.append(server.spent)
+        echoes = post.echoes(many)
+        spent.append(server.spent)
         figures |= {f"{name} facts/s": facts.rate, f"{name} echoes/s": echoes.rate, f"{name} p99 ms": facts.p99}
+        for side, first, last in (("fact", *spent[:2]), ("echo", *spent[1:])):
+            figures[f"{name} {side} CPU us"] = 1e6 * (last - first) / many
     return figures
 
 

@@ -1,5 +1,6 @@
 """The processes of a measurement: servers, clients, and what the system says of their memory."""
 
+import os
 import re
 import signal
 import socket
@@ -30,6 +31,12 @@ class Server(Struct):
     def memory(self, what: str) -> float:
         """A figure of /proc/PID/status in megabytes: VmRSS is now, VmHWM the most since `forget_peak`."""
         return memory(self.process.pid, what)
+
+    @property
+    def spent(self) -> float:
+        """The processor's seconds, in all threads, so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def forget_peak(self) -> None:
         """Let VmHWM begin anew."""

@@ -11,6 +11,8 @@ from domain.partnership import Partnership
 from domain.policy import POLICY_1
 
 LENGTH = 200
+ROUND = 10
+"""So many facts of the daily run belong together: an incident and its end, an invoice and its payment."""
 TEXT = "Two of the five interfaces that were promised are documented; the others live in the heads of people who left."
 SIDES = ("client", "partner")
 
@@ -78,7 +80,7 @@ def daily(at: datetime, every: timedelta, begin: int = 1) -> Iterator[tuple[date
 
 
 def _fact(number: int, day: date) -> e.Event:
-    round_, place = divmod(number, 10)
+    round_, place = divmod(number, ROUND)
     match place:
         case 0 | 4:
             return e.IncidentRaised(incident=f"INC{round_}-{place}", priority=3)

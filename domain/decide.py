@@ -192,9 +192,11 @@ def _reassess(draft: Draft, because: Seen) -> None:
     after = draft.history()
     before = [each for each in after if each.version < because.version]
     found = reassess(path(draft.state), before, after, draft.at_hand.policy)
-    if found is None or found[1] == draft.state.reassessed:
+    if found is None:
         return
     recorded, otherwise = found
+    if not recorded and not otherwise and not draft.state.reassessed:
+        return  # the paths agree, and nobody was told otherwise
     reassessed = e.StageReassessed(because=because.version, recorded=recorded, otherwise=otherwise)
     draft.add(reassessed, max(because.at, draft.state.entered))
 

@@ -39,6 +39,7 @@ from events.store import (
 )
 from service.errors import ServiceError
 from service.ids import Ids
+from service.names import check_names
 from service.projections.due import due_row
 from service.projections.partnerships import partnership_of
 from service.queue import FairQueue
@@ -193,6 +194,7 @@ class Handler:
 
     async def submit(self, asked: Asked) -> asyncio.Future[Outcome]:
         """Put a command in the queue; the future answers when it is durable. Order of submission is order of decision."""
+        check_names(asked.command)
         job = _Job(asked=asked, future=asyncio.get_running_loop().create_future(), deadline=self._clock() + PATIENCE)
         await self._seal(job)
         self._queue.put(job)

@@ -191,7 +191,7 @@ ADMINISTRATION: dict[str, Json] = {
         id=TEXT, name=nullable(TEXT), scopes=_SCOPES, side=nullable(SIDE), partnerships=nullable(listed(TEXT)),
         expires_at=nullable(INSTANT), created_at=INSTANT, revoked_at=nullable(INSTANT),
     ),
-    "NewKey": closed("A key's text, told this once.", id=TEXT, key=TEXT),
+    "NewKey": closed("A key's text, told this once: null where the first answer is given again.", id=TEXT, key=nullable(TEXT)),
     "KeyPage": paged("Key"),
     "Source": closed(
         "A source of deliveries, without its secrets.",

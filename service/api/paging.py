@@ -14,10 +14,10 @@ def read_cursor(call: Call) -> str:
     if text is None:
         return ""
     try:
-        kind, _, value = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("utf-8").partition(":")
+        kind, separator, value = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("utf-8").partition(":")
     except ValueError:
-        kind, value = "", ""
-    if kind != "after":
+        kind, separator, value = "", "", ""
+    if (kind, separator) != ("after", ":"):
         raise ServiceError("bad_parameter", f"cursor {text!r} was not given by this service; send `next` as it came.")
     return value
 

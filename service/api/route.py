@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 PUBLIC = "public"
+ORGANISATION_WIDE = ("hooks", "audit", "admin")
+"""Scopes that mean nothing in a key that is bound to partnerships."""
 PAGE_LIMIT = 500
 DEFAULT_PAGE = 100
 
@@ -271,6 +273,10 @@ def check_scope(principal: Principal, scope: str) -> None:
             "forbidden",
             f"This needs a key with the scope {scope!r}; this key has {', '.join(sorted(principal.scopes))}.",
         )
+    if principal.partnerships is not None and scope in ORGANISATION_WIDE:
+        raise ServiceError("forbidden", f"This key is bound to partnerships; {scope!r} is for the whole organisation.")
+    if principal.side is not None and scope == "admin":
+        raise ServiceError("forbidden", f"This key speaks for the {principal.side} only; 'admin' decides for both sides.")
 
 
 def check_query(route: Route, given: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Events of every type, built from their own fields, and lives in which things do happen."""
 
 import math
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -200,8 +201,64 @@ RENOWN = (spoken(), innovation(), contract("2015-01-01", "old"))
 
 def good_months(when: datetime) -> list[e.Event]:
     """The last three months reported as kept, and a meeting held."""
+    return [*_months(when, 95), held(when)]
+
+
+def bad_months(when: datetime) -> list[e.Event]:
+    """The last three months reported as missed, and two meetings missed."""
+    return [missed(when - timedelta(days=2)), missed(when - timedelta(days=1)), *_months(when, 10)]
+
+
+def _months(when: datetime, met: int) -> list[e.Event]:
     first = when.year * 12 + when.month - 1
-    return [month(f"{n // 12}-{n % 12 + 1:02}", 95) for n in range(first - 3, first)] + [held(when)]
+    return [month(f"{n // 12}-{n % 12 + 1:02}", met) for n in range(first - 3, first)]
+
+
+Act = Callable[[datetime], list[e.Event | str]]
+"""What happens on a day: facts, triggers that somebody asks for, and `tick` when the clock looks."""
+
+
+def always(*what: e.Event | str) -> Act:
+    return lambda _: list(what)
+
+
+ACTS: dict[str, Act] = {
+    "quarrel": always(threat("client"), withdrawal("client")),
+    "threat": always(threat("partner")),
+    "calm": always(withdrawal("partner"), withdrawal("client")),
+    "shock": always(promise("x", "delay", 10), measured("x", 20)),
+    "discovery": always(reality(concealed=True)),
+    "peace": always(*AGREED, "share_power"),
+    "commitment": lambda when: [*SIGNED, *good_months(when), "commit"],
+    "maturity": lambda when: [*RENOWN, held(when), "mature"],
+    "kept": lambda when: [held(when)],
+    "wear": bad_months,
+    "withdrawn": always(e.ReferenceWithdrawn(side="client")),
+    "goodbye": always(e.ExitPlanRecorded(), "separate"),
+    "again": always("reconcile"),
+    "the end": always(*map(step_done, ("data_returned", "access_revoked", "invoices_settled")), "complete_separation"),
+    "asked": always("share_power", "commit", "mature"),
+    "clock": always("tick"),
+}
+SO_FAR = [("quarrel", 60), ("peace", 90), ("commitment", 100), *[("kept", 28)] * 14, ("maturity", 20)]
+"""How far a life has come before anything may happen."""
+
+GAPS = st.sampled_from([0, 0, 1, 5, 30, 60, 200, 400])
+LATE = st.sampled_from([0, 0, 0, 0, 0, 0, 3, 40, 300])
+
+
+@st.composite
+def lives(draw: st.DrawFn, *, late: bool = True) -> list[tuple[datetime, e.Event | str]]:
+    """A life that goes through its stages, in the order in which it is told; some of it late."""
+    when, told = START, []
+    so_far = SO_FAR[: draw(st.sampled_from([0, 1, 2, 3, 9, 18, 18]))]
+    then = draw(st.lists(st.sampled_from([*ACTS, *["fact"] * 5]), min_size=4, max_size=20))
+    for name, gap in [*so_far, *((name, None) for name in then)]:
+        when += timedelta(days=draw(GAPS) if gap is None else gap)
+        day = when - timedelta(days=draw(LATE)) if late and gap is None else when
+        what = [draw(telling_facts | plain_facts)] if name == "fact" else ACTS[name](day)
+        told += [(day, each) for each in what]
+    return told
 
 
 # --- policies ----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 
 import pytest
+import pytest_asyncio
 
 pytest.register_assert_rewrite("tests.service.world", "tests.service.story", "tests.service.processes")
 
@@ -37,6 +38,14 @@ async def keyed(services):
 async def http(keyed):
     """A client whose key has every scope."""
     return await keyed()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory):
+    """(services, client with every scope) for a module whose tests disturb each other in nothing."""
+    async with started(settings_of(tmp_path_factory.mktemp("shared")), Time()) as running:
+        async with client(running, await make_key(running)) as everything:
+            yield running, everything
 
 
 @pytest.fixture

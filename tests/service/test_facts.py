@@ -8,6 +8,19 @@ from domain.events import ALL, FACTS, ROUTED
 from tests.service.bodies import CHOSEN, body_of, fields_of
 from tests.service.world import every_event, get, head, open_partnership, problem, say
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+def services(shared):
+    return shared[0]
+
+
+@pytest.fixture
+def http(shared):
+    return shared[1]
+
+
 PROMISE = {
     "type": "promise.made", "promise": "p1", "side": "partner", "kind": "delay", "promised": 30, "unit": "days",
     "evidence": "none", "text": "In a month",
@@ -20,8 +33,8 @@ def path(opened):
 
 @pytest.mark.parametrize("kind", sorted(set(FACTS) - {"fact.retracted"}))
 async def test_every_fact_is_accepted_and_told_as_it_was_sent(http, kind):
-    await accepted(http, body_of(kind, full=False), await open_partnership(http, partner="Minimal"))
-    await accepted(http, body_of(kind, full=True), await open_partnership(http, partner="Full"))
+    await accepted(http, body_of(kind, full=False), await open_partnership(http, client="Minimal"))
+    await accepted(http, body_of(kind, full=True), await open_partnership(http, client="Full"))
 
 
 async def accepted(http, fields, opened):
@@ -244,7 +257,7 @@ async def test_finer_than_microseconds_is_cut_and_never_rounded(http):
     assert told["events"][0]["occurred_at"] == "2020-12-31T23:59:59.999999Z"
 
 
-def test_every_body_that_the_tests_choose_belongs_to_a_fact():
+async def test_every_body_that_the_tests_choose_belongs_to_a_fact():
     assert set(CHOSEN) <= set(FACTS)
 
 

@@ -53,7 +53,7 @@ async def test_without_an_opening_instant_it_is_opened_now(http, clock):
 
 
 async def test_the_same_pair_is_opened_once_and_the_open_one_is_named(http, services):
-    first = await open_partnership(http)
+    first = await open_partnership(http, partner="Logiciels Sud")
     before = await head(services)
     told = problem(
         await http.post("/v1/partnerships", json={"client": "Atelier Nord", "partner": "Logiciels Sud"}),
@@ -78,7 +78,7 @@ async def test_the_same_link_is_taken_once_and_its_holder_is_named(http, service
 
 
 async def test_find_or_create_answers_the_open_one(http, services):
-    first = await open_partnership(http, links=[HUBSPOT])
+    first = await open_partnership(http, partner="Logiciels Sud", links=[HUBSPOT])
     before = await head(services)
     for body in (
         {"client": "Atelier Nord", "partner": "Logiciels Sud"},
@@ -100,12 +100,12 @@ async def test_sixteen_who_open_the_same_pair_at_once_open_one(http, services):
 
 
 async def test_a_separated_pair_may_begin_again(http):
-    first = await open_partnership(http)
+    first = await open_partnership(http, partner="Logiciels Sud")
     assert (await ask(http, first["id"], "separate", "2020-02-01", reason="mutual")).status_code == 201
     over = await ask(http, first["id"], "complete_separation", "2020-02-02")
     assert over.status_code == 201, over.text
     assert (await get(http, f"/v1/partnerships/{first['id']}"))["ending"] == "stillborn"
-    second = await open_partnership(http, opened_at="2021-01-01T00:00:00Z")
+    second = await open_partnership(http, partner="Logiciels Sud", opened_at="2021-01-01T00:00:00Z")
     assert second["id"] != first["id"]
 
 
@@ -136,12 +136,12 @@ async def test_a_link_is_put_moved_and_removed(http, services):
 
 
 async def test_partnerships_are_listed_by_stage_outcome_name_and_openness(http, clock):
-    calm = await open_partnership(http, client="Calm")
+    calm = await open_partnership(http, client="Calm", partner="Logiciels Sud")
     clock.pass_by(seconds=1)
-    struggling = await open_partnership(http, client="Struggling")
+    struggling = await open_partnership(http, client="Struggling", partner="Logiciels Sud")
     await say(http, struggling["id"], "termination.threatened", "2020-03-01", side="client")
     clock.pass_by(seconds=1)
-    over = await open_partnership(http, client="Over")
+    over = await open_partnership(http, client="Over", partner="Logiciels Sud")
     await ask(http, over["id"], "separate", "2020-02-01", reason="cost")
     await ask(http, over["id"], "complete_separation", "2020-02-02")
 

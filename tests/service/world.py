@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from service.auth import SCOPES, NewKey
 from service.services import Services
 from service.settings import Settings
 
+PARTNERS = map("Logiciels {}".format, count(1))
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 OPERATOR = Context(actor="system")
 JSON = {"Content-Type": "application/json"}
@@ -75,7 +77,7 @@ async def head(services: Services, organisation: str = "") -> int:
 async def open_partnership(http: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
     """A new partnership, observed since it was opened."""
     opened_at = fields.setdefault("opened_at", "2020-01-10T00:00:00Z")
-    body = {"client": "Atelier Nord", "partner": "Logiciels Sud", "observed_since": opened_at[:10], **fields}
+    body = {"client": "Atelier Nord", "partner": next(PARTNERS), "observed_since": opened_at[:10], **fields}
     answer = await http.post("/v1/partnerships", json=body)
     assert answer.status_code == 201, answer.text
     found: dict[str, Any] = answer.json()
