@@ -17,7 +17,7 @@ COPY service service
 RUN pip install --quiet --upgrade --no-index --find-links /wheels setuptools \
  && pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir /wheels . \
  && python -m venv --without-pip /opt/noces \
- && pip --python /opt/noces/bin/python install --quiet --no-index --find-links /wheels "noces[postgres]"
+ && pip --python /opt/noces/bin/python install --quiet --no-index --find-links /wheels noces
 
 
 FROM python:3.11-slim

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import structlog
 from litestar import Litestar, Request, Response
@@ -170,6 +171,17 @@ def endpoint(services: Services, route: Route) -> Callable[[Request[Any, Any, An
 
 
 async def _serve(services: Services, route: Route, request: Request[Any, Any, Any]) -> Response[Any]:
+    call = await _admitted(services, route, request)
+    if _is_import(route, request):
+        return response(await _import(call))
+    if route.method != "GET":
+        limit = services.settings.hook_body_limit if route.path.startswith("/hooks/") else services.settings.body_limit
+        call.raw = await read_raw(request, limit, services.settings.receive_seconds)
+    return response(await route.run(call))
+
+
+async def _admitted(services: Services, route: Route, request: Request[Any, Any, Any]) -> Call:
+    """A request whose caller may do what it asks."""
     principal = NOBODY
     if route.scope != PUBLIC:
         principal = await services.keys.authenticate(request.headers)
@@ -177,13 +189,7 @@ async def _serve(services: Services, route: Route, request: Request[Any, Any, An
         if principal.key == OPERATOR:
             await services.create_organisation(principal.organisation)
     check_query(route, request.query_params)
-    call = Call(services=services, request=request, route=route, principal=principal, now=services.clock())
-    if _is_import(route, request):
-        return response(await _import(call))
-    if route.method != "GET":
-        limit = services.settings.hook_body_limit if route.path.startswith("/hooks/") else services.settings.body_limit
-        call.raw = await read_raw(request, limit, services.settings.receive_seconds)
-    return response(await route.run(call))
+    return Call(services=services, request=request, route=route, principal=principal, now=services.clock())
 
 
 def _is_import(route: Route, request: Request[Any, Any, Any]) -> bool:
@@ -193,6 +199,8 @@ def _is_import(route: Route, request: Request[Any, Any, Any]) -> bool:
 
 async def _import(call: Call) -> Answer:
     """Read all lines before answering: many senders send everything before they read anything."""
+    if (results := call.query("results")) is not None:
+        raise ServiceError("bad_parameter", f"results is {results!r}; it takes `all`.")
     told = importing.run_import(call, call.request.stream(), call.idempotency_key)
     body = b"".join([part async for part in told])
     return Answer(body=body, media_type=NDJSON)
@@ -212,31 +220,33 @@ def with_live_import(inner: ASGIApp, services: Services) -> ASGIApp:
     route = next(each for each in ROUTES if (each.method, each.path) == ("POST", "/v1/facts"))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if (
-            scope["type"] != ScopeType.HTTP
-            or scope["path"] != route.path
-            or b"results=all" not in scope["query_string"]
-        ):
+        if not _is_live(scope, route):
             await inner(scope, receive, send)
             return
         request: Request[Any, Any, Any] = Request(scope, receive, send)
         try:
-            principal = await services.keys.authenticate(request.headers)
-            check_scope(principal, route.scope)
+            call = await _admitted(services, route, request)
             require_media_type(request.headers.get("content-type", ""), (NDJSON,))
-        except ServiceError as error:
-            await problem_response(error, request).to_asgi_response(None, request)(scope, receive, send)
+            lines = importing.run_import(call, _chunks(receive), call.idempotency_key, every=True)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets a problem document
+            refused = problem_response(as_service_error(error), request)
+            await refused.to_asgi_response(None, request)(scope, receive, send)
             return
-        call = Call(services=services, request=request, route=route, principal=principal, now=services.clock())
         start: Any = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", NDJSON.encode())]}
         await send(start)
-        async for told in importing.run_import(call, _chunks(receive), call.idempotency_key, every=True):
+        async for told in lines:
             body: Any = {"type": "http.response.body", "body": told, "more_body": True}
             await send(body)
         end: Any = {"type": "http.response.body", "body": b"", "more_body": False}
         await send(end)
 
     return app
+
+
+def _is_live(scope: Scope, route: Route) -> bool:
+    if scope["type"] != ScopeType.HTTP or (scope["method"], scope["path"]) != (route.method, route.path):
+        return False
+    return parse_qs(scope["query_string"]).get(b"results") == [b"all"]
 
 
 # --- errors ------------------------------------------------------------------------------------------------------------

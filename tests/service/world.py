@@ -1,6 +1,7 @@
 """The service as the tests run it: a clock to set, clients with keys of any kind, and the words most of them say."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -146,3 +147,18 @@ def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
 def lines_of(raw: bytes) -> list[Any]:
     """The values of NDJSON."""
     return [msgspec.json.decode(line) for line in raw.splitlines()]
+
+
+async def delivered(services: Services, http: httpx.AsyncClient, answer: httpx.Response) -> dict[str, Any]:
+    """What became of a delivery once the inbox has looked at it."""
+    assert answer.status_code in (200, 202), answer.text
+    await services.inbox.idle()
+    found: dict[str, Any] = await get(http, f"/v1/inbox/{answer.json()['inbox']}")
+    return found
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
+    """Wait for what happens in the background; the patience is only ever used up where it never does."""
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.01)
