@@ -421,6 +421,7 @@ class Handler:
                 self._in_background(self.states.snapshot(*job.place, state))
         if asked.stream == POLICY_STREAM:
             self._policies.pop(asked.organisation, None)
+            self._due = {place: due for place, due in self._due.items() if place[0] != asked.organisation}
         refused = job.decision is not None and job.decision.refused
         if job.stale:
             _fail(job, _stale(state))

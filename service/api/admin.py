@@ -19,6 +19,7 @@ from service.body import read_instant
 from service.errors import ServiceError
 from service.handler import POLICY_STREAM, Administer, Asked
 from service.projections import keys as table
+from service.projections.due import rows_of_all
 from service.rebuilding import rebuild
 from service.views import instant
 
@@ -244,6 +245,7 @@ async def adopt_policy(call: Call) -> Answer:
     asked = Asked(
         organisation=call.organisation, stream=POLICY_STREAM, context=call.context,
         command=Administer(events=(adopted,), expected=version), key=once,
+        rows=await rows_of_all(call.services.query, call.organisation, call.now),
     )  # fmt: skip
     outcome = await call.services.handler.handle(asked)
     view = _policy_view(outcome.events[0])

@@ -34,11 +34,6 @@ def deal(number: int, kind: str = "deal.creation", at: int = 1767605400250, **fi
     return {**known, "subscriptionType": kind, "objectId": number, **fields}
 
 
-def won(number: int, at: int = 1767605400250) -> dict[str, Any]:
-    """HubSpot's word that a deal is won."""
-    return deal(number, "deal.propertyChange", at, propertyName="dealstage", propertyValue="closedwon")
-
-
 def incident(number: int, kind: str = "incident.triggered", service: str = SERVICE, **fields: Any) -> bytes:
     """One event of PagerDuty about one incident."""
     known = {"id": f"PINC{number}", "title": "Orders cannot be placed", "service": {"id": service}, "urgency": "high"}
