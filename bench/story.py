@@ -73,7 +73,7 @@ def peace(told: Life, at: datetime) -> None:
 
 
 def daily(at: datetime, every: timedelta, begin: int = 1) -> Iterator[tuple[datetime, e.Event]]:
-    """The daily run for ever: incidents and their ends, hours, invoices and their payment, advice, SLAs, pulses."""
+    """The daily run for ever: incidents and their ends, hours, invoices and their payment, advice, pulses, SLAs."""
     for number in count(begin):
         moment = at + number * every
         yield moment, _fact(number, moment.date())
@@ -94,6 +94,8 @@ def _fact(number: int, day: date) -> e.Event:
             return e.AdviceGiven(advice=f"A{round_}", text=TEXT)
         case 7:
             return e.AdviceAnswered(advice=f"A{round_}", accepted=True)
+        case 8 if round_ % 3:
+            return e.PulseAnswered(side="client", score=4)
         case 8:
             return e.SlaMeasured(sla="s1", month=f"{day.year}-{day.month:02}", met=97, total=100)
         case _:

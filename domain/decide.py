@@ -70,7 +70,7 @@ def needs_past(state: Partnership, command: c.Command) -> bool:
     return False
 
 
-def explain(  # noqa: PLR0917  # the last two are what the asker says, in the contract's order
+def explain(
     state: Partnership,
     trigger: str,
     policy: Policy,

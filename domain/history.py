@@ -5,6 +5,7 @@ It reads what was recorded and never decides anew.
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
+from itertools import zip_longest
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -50,9 +51,8 @@ Interval = tuple[datetime, datetime | None]
 def spells(state: Partnership, until: datetime, policy: Policy) -> tuple[Stay, ...]:
     """Every stay that began by an instant, in the log's order; one under 30 days that has ended is telescoped."""
     known = [spell for spell in state.spells if spell.entered_at <= until]
-    ends: list[datetime | None] = [*(spell.entered_at for spell in known[1:]), None]
     found = []
-    for spell, left_at in zip(known, ends, strict=True):
+    for spell, left_at in zip_longest(known, [spell.entered_at for spell in known[1:]]):
         stage, outcome = split(spell.state)
         stay = (left_at or until) - spell.entered_at
         found.append(
@@ -91,8 +91,8 @@ def overlaps(state: Partnership, policy: Policy, until: datetime) -> tuple[Overl
 
 def _beside(state: Partnership, alive: dict[Stage, list[Interval]], until: datetime) -> Iterator[Overlap]:
     """What is left of each stage's life where it was not the authoritative one."""
-    ends: list[datetime | None] = [*(spell.entered_at for spell in state.spells[1:]), None]
-    reigns = [(split(spell.state)[0], spell.entered_at, end) for spell, end in zip(state.spells, ends, strict=True)]
+    ends = [spell.entered_at for spell in state.spells[1:]]
+    reigns = [(split(spell.state)[0], spell.entered_at, end) for spell, end in zip_longest(state.spells, ends)]
     for stage, intervals in alive.items():
         others = [(start, end) for reigning, start, end in reigns if reigning != stage and start <= until]
         for start, end in _common(_merged(others), _merged(intervals)):
@@ -168,25 +168,27 @@ def _open(start: datetime, end: datetime | None, until: datetime) -> Iterator[In
 
 
 def _active(state: Partnership, policy: Policy, until: datetime) -> list[list[Interval]]:
-    """Per stage, when the coloured facts of the sliding window made it active; one sweep over the days that change it."""
+    """Per stage, when the coloured facts of the sliding window made it active; one sweep of the days."""
     today, window = until.toordinal(), policy.activation_days
     days = measures.coloured_days(state, 1, today)
     lives = [_Life(policy.overlap_calm_days) for _ in STAGES]
-    counts, before = NO_FACTS, [False] * 5
+    counts, total, before = [0] * 5, 0, [False] * 5
     for day in sorted({*days, *(day + window for day in days)}):
         if day > today:
             break
-        come, gone = days.get(day, NO_FACTS), days.get(day - window, NO_FACTS)
-        counts = [count + new - old for count, new, old in zip(counts, come, gone, strict=True)]
-        active = measures.active(counts, policy)
+        for stage, number in days.get(day, ()):
+            counts[stage] += number
+            total += number
+        for stage, number in days.get(day - window, ()):
+            counts[stage] -= number
+            total -= number
+        least = measures.active_from(total, policy)
+        active = [count >= least for count in counts]
         if active != before:
             for life, is_active in zip(lives, active, strict=True):
                 life.turn(day, is_active=is_active)
             before = active
     return [life.intervals(today) for life in lives]
-
-
-NO_FACTS = [0] * 5
 
 
 class _Life:

@@ -271,8 +271,8 @@ def _add(found: Punctuality, currency: str, due: int, punctual: int) -> None:
 # --- activation and overlaps -----------------------------------------------------------------------------------------
 
 
-def coloured_days(state: Partnership, first: int, last: int) -> dict[int, list[int]]:
-    """Day -> coloured facts per stage, from a first to a last day; measures take theirs from what they showed (D15)."""
+def coloured_days(state: Partnership, first: int, last: int) -> dict[int, list[tuple[int, int]]]:
+    """Day -> (stage, coloured facts), from a first to a last day; measures are coloured by what they showed (D15)."""
     if last - first < len(state.colours):
         days = {day: counted(state.colours[day]) for day in range(first, last + 1) if day in state.colours}
     else:
@@ -281,15 +281,17 @@ def coloured_days(state: Partnership, first: int, last: int) -> dict[int, list[i
         for measure in promise.measures:
             day = measure.at.toordinal()
             if not measure.revised and promise.made is not None and first <= day <= last:
-                days.setdefault(day, [0] * 5)[1 if missed(promise, measure.value) else 0] += 1
+                days.setdefault(day, []).append((1 if missed(promise, measure.value) else 0, 1))
     return days
 
 
 def activation(state: Partnership, policy: Policy, now: datetime) -> tuple[dict[Stage, float], list[int]]:
     """Per stage, its share of the coloured facts of the last 180 days, and the counts behind it."""
     today = now.toordinal()
-    rows = coloured_days(state, today - policy.activation_days + 1, today).values()
-    counts = [sum(column) for column in zip(*rows, strict=True)] or [0] * 5
+    counts = [0] * 5
+    for day in coloured_days(state, today - policy.activation_days + 1, today).values():
+        for stage, number in day:
+            counts[stage] += number
     total = sum(counts)
     return {stage: (counts[n] / total if total else 0.0) for n, stage in enumerate(STAGES)}, counts
 
@@ -304,14 +306,14 @@ def open_stages(state: Partnership, now: datetime) -> set[Stage]:
     return found
 
 
-def active(counts: list[int], policy: Policy) -> list[bool]:
-    """Which stages these counts of coloured facts make active: enough facts, and enough of all of them (D15)."""
-    least = max(policy.overlap_facts, policy.overlap_share * sum(counts) - 1e-9)
-    return [count >= least for count in counts]
+def active_from(total: int, policy: Policy) -> float:
+    """How many of so many coloured facts make a stage active: enough of them, and enough at all (D15)."""
+    return max(policy.overlap_facts, policy.overlap_share * total - 1e-9)
 
 
 def overlapping(state: Partnership, policy: Policy, now: datetime) -> list[Stage]:
     """Stages that are alive beside the authoritative one."""
     _, counts = activation(state, policy, now)
-    alive = {stage for stage, is_active in zip(STAGES, active(counts, policy), strict=True) if is_active}
+    least = active_from(sum(counts), policy)
+    alive = {stage for stage, count in zip(STAGES, counts, strict=True) if count >= least}
     return [stage for stage in STAGES if stage in alive | open_stages(state, now) and stage != state.stage]

@@ -52,7 +52,7 @@ class UncanonicalError(ValueError):
     """A value has no place in canonical bytes; the message says which and why."""
 
 
-def encode_entry(  # noqa: PLR0917 (an event's place has these parts)
+def encode_entry(
     event: NewEvent, context: Context, stream: str, version: int, recorded_at: datetime, position: int = 0
 ) -> RecordedEvent:
     """Write an event's bytes at its place in a stream.

@@ -80,6 +80,7 @@ async def running(settings: Settings, clock: Callable[[], datetime] = now) -> As
     store = await SqliteStore.open(path, migrations=MIGRATIONS, clock=clock, projections=(project,))
     try:
         services = assemble(settings, store, clock)
+        await services.vault.check()
         services.handler.start(on_death=_end_process)
         services.inbox.start()
         services.time.start()

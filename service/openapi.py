@@ -299,18 +299,19 @@ def _answers(route: Route) -> Json:
 
 def _answer(route: Route, status: int, name: str | None) -> Json:
     found: Json = {
-        "description": _told(status, name), "headers": header_references(*_answer_headers(route, status, name)),
+        "description": _told(route, status, name), "headers": header_references(*_answer_headers(route, status, name)),
     }  # fmt: skip
     if name is not None:
         found["content"] = _content(route, status, name)
     return found
 
 
-def _told(status: int, name: str | None) -> str:
+def _told(route: Route, status: int, name: str | None) -> str:
     if name is None:
         return "Done."
     said = ANSWERS[name]["description"] if name in ANSWERS else "The document."
-    return f"{said} (there before)" if status == 200 and name == "Recorded" else said  # noqa: PLR2004
+    again = status == 200 and len(route.answers) > 1  # noqa: PLR2004
+    return f"{said} Nothing new: it was there before." if again else str(said)
 
 
 def _answer_headers(route: Route, status: int, name: str | None) -> list[str]:

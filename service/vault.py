@@ -70,6 +70,12 @@ class Vault:
         self._keys: StateCache[bytes] = StateCache(20_000)
         self._people: StateCache[tuple[str, bool]] = StateCache(20_000)
 
+    async def check(self) -> None:
+        """Refuse a database of another master key before anything is served. Raises SettingsError."""
+        sql = "SELECT organisation, wrapped FROM vault WHERE holder = ? LIMIT 1"
+        for organisation, wrapped in await self._query(sql, (ORGANISATION_KEY,)):
+            self._remember(str(organisation), ORGANISATION_KEY, wrapped)
+
     # --- secrets of the service ------------------------------------------------------------------------------------
 
     def wrap(self, organisation: str, name: str, secret: bytes) -> bytes:

@@ -35,6 +35,13 @@ def count(colours: dict[int, int], colour: int, day: int) -> None:
         colours[day] = counts + (1 << shift)
 
 
-def counted(counts: int) -> list[int]:
-    """The five counts of a day."""
-    return [counts >> shift & MOST for shift in range(0, 5 * BITS, BITS)]
+def counted(counts: int) -> list[tuple[int, int]]:
+    """The counts of a day as (colour, number), where there were any."""
+    found = []
+    colour = 0
+    while counts:
+        if number := counts & MOST:
+            found.append((colour, number))
+        counts >>= BITS
+        colour += 1
+    return found

@@ -7,7 +7,7 @@ from domain import events as e
 from service import examples
 from service.error_guide import GUIDE
 from service.errors import STATUS
-from service.web.marks import Json, block, code, element, folded, inline, pretty, prose, table
+from service.web.marks import Json, block, code, element, folded, inline, one_line, pretty, prose, table
 from service.web.shapes import fields, kind, optional
 
 JSON = "application/json"
@@ -147,7 +147,7 @@ def curl(method: str, path: str, operation: Json) -> str:
         lines.append('-H "Authorization: Bearer $NOCES_KEY"')
     content = operation.get("requestBody", {}).get("content", {})
     if JSON in content:
-        text = pretty(next(iter(content[JSON]["examples"].values()))["value"]).replace("'", "'\\''")
+        text = one_line(next(iter(content[JSON]["examples"].values()))["value"]).replace("'", "'\\''")
         lines += ['-H "Content-Type: application/json"', f"-d '{text}'"]
     elif content:
         lines.append("--data-binary @delivery.json")

@@ -50,6 +50,11 @@ def pretty(value: object) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
+def one_line(value: object) -> str:
+    """JSON for a command line."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=0).decode()
+
+
 def folded(summary: str, content: str, /, **attributes: str) -> str:
     """Something to open."""
     return element("details", element("summary", summary) + content, **attributes)

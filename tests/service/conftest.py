@@ -53,10 +53,10 @@ def serve(tmp_path):
     """Starts `noces serve` processes; each is ended with the test."""
     begun = []
 
-    def start(path=None, **settings):
-        server = Server(path or tmp_path / "noces.db", port=free_port(), **settings)
+    def start(path=None, *, wait=True, **settings):
+        server = Server(path or tmp_path / "noces.db", **{"port": free_port(), **settings})
         begun.append(server)
-        return server.start()
+        return server.start() if wait else server.begin()
 
     yield start
     for server in begun:

@@ -8,7 +8,7 @@ from domain.events import FACTS
 from service.personal import ERASED, personal_fields
 from service.settings import SettingsError
 from tests.service.bodies import body_of
-from tests.service.processes import Server, free_port, noces
+from tests.service.processes import free_port, noces
 from tests.service.story import power_struggle
 from tests.service.world import ask, client, every_event, get, make_key, open_partnership, settings_of, started
 
@@ -39,6 +39,8 @@ async def tell_everything(http):
     told = []
     for kind in PERSONAL:
         body, texts = marked(kind)
+        if "promise" in body:
+            body["promise"] = kind
         if kind == "fact.retracted":
             events = (await get(http, f"/v1/partnerships/{opened}/events"))["items"]
             body["event"] = next(each["id"] for each in events if each["type"] == "advice.given")
@@ -155,9 +157,9 @@ async def test_another_master_key_is_refused_before_anything_is_served(tmp_path,
         pass
 
 
-def test_a_server_with_another_master_key_says_so_and_ends(serve, tmp_path):
+def test_a_server_with_another_master_key_says_so_and_ends(serve):
     serve().terminate()
-    server = Server(tmp_path / "noces.db", port=free_port(), master_key=OTHER_KEY).begin()
+    server = serve(wait=False, master_key=OTHER_KEY)
     assert server.wait() == 1
     assert "another master key" in server.errors
     assert "Traceback" not in server.errors
