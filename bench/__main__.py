@@ -45,7 +45,9 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Side-by-side measurements; see docs/speed.md.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Side-by-side measurements; see docs/speed.md."
+    )
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="tiny sizes, nothing is judged")
     size.add_argument("--big", action="store_true", help="a log of 10,000,000 events")

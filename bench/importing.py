@@ -84,7 +84,9 @@ def read_written(path: Path, after: int) -> Written:
     with sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True) as database:
         return Written(
             events=database.execute("SELECT * FROM events WHERE position > ? ORDER BY position", (after,)).fetchall(),
-            keys=database.execute("SELECT * FROM idempotency WHERE position > ? ORDER BY position", (after,)).fetchall(),
+            keys=database.execute(
+                "SELECT * FROM idempotency WHERE position > ? ORDER BY position", (after,)
+            ).fetchall(),
             due=database.execute("SELECT * FROM due").fetchall(),
         )
 
@@ -141,7 +143,9 @@ def _prefixes(rounds: int) -> list[str]:
     return [prefix for number in range(rounds) for prefix in ("", f"file-{number}")]
 
 
-def _round(server: Server, path: Path, raw: sqlite3.Connection, lines: bytes, prefix: str) -> tuple[float, float, float]:
+def _round(
+    server: Server, path: Path, raw: sqlite3.Connection, lines: bytes, prefix: str
+) -> tuple[float, float, float]:
     """Seconds: of the import, of the same rows without the service, of the server's processor."""
     with sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True) as database:
         (after,) = database.execute("SELECT max(position) FROM events").fetchone()

@@ -42,7 +42,9 @@ def measure(place: Workplace) -> list[Row]:
 def importing_growth(place: Workplace) -> float:
     """While one import of many lines runs."""
     with serving(place.fresh("memory")) as server:
-        lines = Lines(open_partnerships(server, place.clients, min(PARTNERSHIPS, place.sizes.partnerships)), today(), texts=True)
+        lines = Lines(
+            open_partnerships(server, place.clients, min(PARTNERSHIPS, place.sizes.partnerships)), today(), texts=True
+        )
         body = lines.take(place.sizes.memory_lines)
         before = _rest(server)
         send_lines(server, body)

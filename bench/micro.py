@@ -35,7 +35,13 @@ def measure(place: Workplace) -> list[Row]:
     figures = {f"{name} us": seconds * 1e6 for name, seconds in interleaved(rounds, sides).items()}
     figures |= {f"{name} us": seconds * 1e6 for name, seconds in asyncio.run(_appending(place, told)).items()}
     return [
-        Row(name="micro", what="deciding a guarded fact", measured=figures["decide guarded us"], unit="us", figures=figures)
+        Row(
+            name="micro",
+            what="deciding a guarded fact",
+            measured=figures["decide guarded us"],
+            unit="us",
+            figures=figures,
+        )
     ]
 
 
@@ -67,7 +73,9 @@ def _deciding(told: Life, many: int) -> dict[str, Callable[[], float]]:
 def _coding(told: Life, many: int) -> dict[str, Callable[[], float]]:
     new = NewEvent(id="evt_06h0luaf1s8nogtlbolq3oajog", data=FACTS["plain"], occurred_at=told.now)
     recorded = encode_entry(new, CONTEXT, "partnership-pn_1", 7, told.now, 1)
-    history = [e.Happened(number, f"evt_{number}", each.occurred_at, each.data) for number, each in enumerate(told.events, 1)]
+    history = [
+        e.Happened(number, f"evt_{number}", each.occurred_at, each.data) for number, each in enumerate(told.events, 1)
+    ]
     fold_one = _each(max(1, many // 100), lambda: fold(history))
     return {
         "encode": _each(many, lambda: encode_entry(new, CONTEXT, "partnership-pn_1", 7, told.now, 1)),

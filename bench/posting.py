@@ -12,7 +12,9 @@ from bench.processes import Clients, Server, request, serving
 from bench.rows import Row
 from bench.workplace import Workplace
 
-TEXT = "The core banking interface was said to be documented; its authors left two years ago, and the documents with them."
+TEXT = (
+    "The core banking interface was said to be documented; its authors left two years ago, and the documents with them."
+)
 
 
 class Kind(Struct, frozen=True):
@@ -81,10 +83,17 @@ def open_partnerships(server: Server, clients: Clients, many: int) -> list[str]:
         "evidence": "declared", "text": TEXT,
     }  # fmt: skip
     bodies = [msgspec.json.encode({"client": "Client", "partner": f"Partner {n}"}) for n in range(many)]
-    opened = clients.ask(server, 16, [request("POST", "/v1/partnerships", server.key, body) for body in bodies], wanted=201)
+    opened = clients.ask(
+        server, 16, [request("POST", "/v1/partnerships", server.key, body) for body in bodies], wanted=201
+    )
     found = [msgspec.json.decode(each)["id"] for each in opened]
     targets = [f"/v1/partnerships/{each}/facts" for each in found]
-    clients.ask(server, 16, [request("POST", target, server.key, msgspec.json.encode(promise)) for target in targets], wanted=201)
+    clients.ask(
+        server,
+        16,
+        [request("POST", target, server.key, msgspec.json.encode(promise)) for target in targets],
+        wanted=201,
+    )
     return found
 
 
@@ -121,7 +130,9 @@ def _round(server: Server, posts: list[Post], many: int) -> dict[str, float]:
 
 
 def _row(figures: dict[str, float]) -> Row:
-    ratios = {f"{kind.name} ratio": figures[f"{kind.name} facts/s"] / figures[f"{kind.name} echoes/s"] for kind in KINDS}
+    ratios = {
+        f"{kind.name} ratio": figures[f"{kind.name} facts/s"] / figures[f"{kind.name} echoes/s"] for kind in KINDS
+    }
     return Row(
         name="http", what="POST a guarded fact without free text, durable, 64 clients, to an echo of it",
         measured=ratios["guarded ratio"], unit="x", floor=0.35, aim=0.5, figures={**ratios, **figures},

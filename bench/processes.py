@@ -112,7 +112,9 @@ class Clients:
         """Send all; the bodies of the answers, in order."""
         return self._run(server, connections, requests, wanted)[1]
 
-    def _run(self, server: Server, connections: int, requests: Sequence[bytes], wanted: int) -> tuple[Told, list[bytes]]:
+    def _run(
+        self, server: Server, connections: int, requests: Sequence[bytes], wanted: int
+    ) -> tuple[Told, list[bytes]]:
         self._requests.write_bytes(msgspec.msgpack.encode(requests))
         files = [str(self._requests), str(self._answers)]
         command = [sys.executable, "-m", "bench.client", str(server.port), str(connections), *files]
@@ -120,5 +122,7 @@ class Clients:
         told = msgspec.json.decode(done.stdout, type=Told)
         bodies = msgspec.msgpack.decode(self._answers.read_bytes(), type=list[bytes])
         if told.statuses != {wanted: len(requests)}:
-            raise ValueError(f"Every answer should be {wanted}; they were {told.statuses}, such as {bodies[0][:500]!r}.")
+            raise ValueError(
+                f"Every answer should be {wanted}; they were {told.statuses}, such as {bodies[0][:500]!r}."
+            )
         return told, bodies

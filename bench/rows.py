@@ -65,7 +65,14 @@ def table(rows: Sequence[Row], *, judged: bool) -> str:
     lines = [("what", "measured", "floor", "aim", "verdict")]
     for row in rows:
         bounds = [_bound(row, bound) for bound in (row.floor, row.aim)]
-        lines.append((f"{row.name}: {row.what}", f"{figure(row.measured)} {row.unit}".strip(), *bounds, row.verdict(judged=judged)))
+        lines.append(
+            (
+                f"{row.name}: {row.what}",
+                f"{figure(row.measured)} {row.unit}".strip(),
+                *bounds,
+                row.verdict(judged=judged),
+            )
+        )
     widths = [max(len(line[column]) for line in lines) for column in range(5)]
     told = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     for number, row in enumerate(rows):

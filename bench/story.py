@@ -63,7 +63,9 @@ def struggle(told: Life, at: datetime) -> None:
 
 def peace(told: Life, at: datetime) -> None:
     """What sharing the power takes, and sharing it."""
-    told.tell(at, e.BudgetRenegotiated(amount=150_000_00, currency="EUR"), e.PrioritiesAgreed(items=("payments", "audit")))
+    told.tell(
+        at, e.BudgetRenegotiated(amount=150_000_00, currency="EUR"), e.PrioritiesAgreed(items=("payments", "audit"))
+    )
     told.tell(at, e.TradeoffDecided(kept="payments", given_up="the old portal"))
     for side in SIDES:
         told.tell(at, e.SelfReviewRecorded(side=side, own_part=TEXT, improvement=TEXT))

@@ -36,7 +36,13 @@ class Stream:
         """Open it, with one promise."""
         await self.command(c.OpenPartnership(client=self.name, partner="Partner", opened_at=at))
         made = e.PromiseMade(
-            promise="p1", side="partner", kind="delay", promised=30, unit="days", evidence="declared", text="Thirty days."
+            promise="p1",
+            side="partner",
+            kind="delay",
+            promised=30,
+            unit="days",
+            evidence="declared",
+            text="Thirty days.",
         )
         await self.command(c.RecordFacts((c.Fact(made, at),)))
 

@@ -177,7 +177,12 @@ class Keys:
         await self._administer(organisation, e.KeyRevoked(key=key), context, [])
 
     async def _administer(
-        self, organisation: str, event: e.Event, context: Context, rows: Sequence[RowChange], once: Idempotency | None = None
+        self,
+        organisation: str,
+        event: e.Event,
+        context: Context,
+        rows: Sequence[RowChange],
+        once: Idempotency | None = None,
     ) -> Outcome:
         return await self._handler.handle(
             Asked(

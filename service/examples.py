@@ -4,13 +4,14 @@ from typing import Any
 
 Json = dict[str, Any]
 
-PARTNERSHIP = "pn_06pd1k8vd8g2c3n9t4f5r6s7a0"
-KEY = "key_06pd1k0n0g7q5h2v8m4b1c9d3e"
-SOURCE = "src_06pd1m2h9g4r7t1v3n5k8q0c2a"
-INBOX = "inb_06pd1m5c7g8n2s4v6h1j3k9r0t"
-OVERRIDE = "ovr_06pd1n7k3g5v9r2t4c6h8m1q0s"
-EVENT = "evt_06pd1k9s1g6t3v5n7r8q2h4c0m"
-ENTERED = "evt_06pd1k9s2g1c4m6q8t0v3h5n7r"
+PARTNERSHIP = "pn_018cf2a6b1c07f3ad1925c4be60798f1"
+KEY = "key_018cf29f04d85b7e21c3a6f09d4815b2"
+SOURCE = "src_018cf2b93e61a4d70c52f8196b3ea07d"
+INBOX = "inb_018e5f21c7b09a36d4e1780f2c5b93a6"
+OVERRIDE = "ovr_018e5f3a90d24c17b6f80e35a1927cd4"
+EVENT = "evt_018e5f08a2f46b91c3d7e05f1284ab69"
+ENTERED = "evt_018e5f08a2f57d20e9b14c83f6a05d1c"
+BEGUN = "2024-01-10T09:00:00Z"
 LINK: Json = {"system": "hubspot", "kind": "company", "external_id": "5521"}
 
 PATHS: dict[str, str] = {
@@ -160,7 +161,7 @@ IMPORTED = (
 
 BODIES: dict[str, Any] = {
     "PartnershipBody": {
-        "client": "Atelier Nord", "partner": "Rapide SI", "opened_at": "2024-01-10T09:00:00Z", "links": [LINK],
+        "client": "Atelier Nord", "partner": "Rapide SI", "opened_at": BEGUN, "links": [LINK],
     },
     "Fact": FACTS["promise.measured"],
     "TargetedFact": {"link": LINK, **FACTS["promise.measured"]},
@@ -202,7 +203,7 @@ _ENTERED: Json = {
 _PARTNERSHIP: Json = {
     "id": PARTNERSHIP, "client": "Atelier Nord", "partner": "Rapide SI", "critical": False, "stage": "power_struggle",
     "outcome": None, "ending": None, "respectful": None, "separated_from": None, "since": "2024-03-20T17:00:00Z",
-    "opened_at": "2024-01-10T09:00:00Z", "observed_since": None, "version": 17, "position": 1235, "telescoped": False,
+    "opened_at": BEGUN, "observed_since": None, "version": 17, "position": 1235, "telescoped": False,
     "overlapping": ["honeymoon"],
     "activation": {
         "honeymoon": 0.75, "power_struggle": 0.25, "power_sharing": 0.0, "commitment": 0.0,
@@ -212,7 +213,7 @@ _PARTNERSHIP: Json = {
     "policy": 1, "labels": {"fr": "La lutte pour le pouvoir", "en": "Power struggle"}, "links": [LINK],
 }  # fmt: skip
 _STAY: Json = {
-    "stage": "honeymoon", "outcome": None, "entered_at": "2024-01-10T09:00:00Z", "left_at": "2024-03-20T17:00:00Z",
+    "stage": "honeymoon", "outcome": None, "entered_at": BEGUN, "left_at": "2024-03-20T17:00:00Z",
     "days": 70, "trigger": None, "cause": 1219, "policy": None, "telescoped": False, "forced": False,
 }  # fmt: skip
 
@@ -254,7 +255,7 @@ ANSWERS: dict[str, Any] = {
     "Problem": {
         "type": "https://noces.readthedocs.io/errors/bad_shape", "code": "bad_shape",
         "title": "The request cannot be read", "status": 400,
-        "detail": "Object contains unknown field `actualy`.", "instance": "req_06pd1k9s3g8v0c2m4q6t7h5n1r",
+        "detail": "Object contains unknown field `actualy`.", "instance": "req_018e5f08a2e01f4c7ab35d92e8610b4f",
         "errors": [{"pointer": "", "detail": "Object contains unknown field `actualy`"}],
     },
 }  # fmt: skip

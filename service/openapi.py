@@ -28,6 +28,8 @@ OPENAPI = "application/vnd.oai.openapi+json"
 SCHEMES = ("bearer", "key", "basic")
 KEYED = (401, 403)
 ALWAYS = (400, 500, 503)
+WRITING = (413, 507)
+DOCS = ("text/css", "image/svg+xml", JSON)
 
 TAGS: tuple[tuple[str, str, str], ...] = (
     ("Partnerships", r"^/v1/partnerships(/\{id\}(/history|/links/.*)?)?$", "Open, find, link, and look back by two clocks."),
@@ -209,7 +211,15 @@ def _roles(route: Route) -> list[str]:
 def problems_of(route: Route) -> Sequence[int]:
     """Every error status that a route may answer."""
     keyed = () if route.scope == PUBLIC else KEYED if route.scope else KEYED[:1]
-    return sorted({*ALWAYS, *keyed, *route.problems})
+    writing = () if route.method == "GET" else WRITING
+    shaped = (415,) if route.body not in (None, "Delivery") else ()
+    repeatable = (409, 422) if _repeatable(route) else ()
+    return sorted({*ALWAYS, *keyed, *writing, *shaped, *repeatable, *route.problems})
+
+
+def _repeatable(route: Route) -> bool:
+    """Whether a route takes an Idempotency-Key."""
+    return route.method == "POST" and route.idempotent_key and route.scope != PUBLIC
 
 
 def _problem_references(route: Route) -> Json:
@@ -220,9 +230,8 @@ def _path_parameters(route: Route) -> list[Json]:
     names = re.findall(r"\{(\w+):(\w+)\}", route.path)
     return [
         {
-            "name": name, "in": "path", "required": True, "schema": {**TEXT, "minLength": 1},
-            "example": path_example(route.path, name),
-            "description": "May hold slashes." if kind == "path" else f"{name.replace('_', ' ').capitalize()}.",
+            "name": name, "in": "path", "required": True, "schema": TEXT, "example": path_example(route.path, name),
+            "description": "May hold slashes." if kind == "path" else f"Such as `{path_example(route.path, name)}`.",
         }
         for name, kind in names
     ]  # fmt: skip
@@ -237,6 +246,7 @@ def path_example(path: str, name: str) -> str:
 _QUERY: dict[str, Json] = {
     "as_of": INSTANT, "known_at": INSTANT, "open": {"type": "boolean"},
     "wait": {"type": "integer", "minimum": 0, "maximum": 30}, "if_exists": {"type": "string", "enum": ["return"]},
+    "results": {"type": "string", "enum": ["all"]},
 }  # fmt: skip
 
 
@@ -247,9 +257,9 @@ def _query_parameter(parameter: Parameter) -> Json:
 
 def _header_parameters(route: Route) -> list[Json]:
     names = []
-    if route.method == "POST" and route.idempotent_key and route.scope != PUBLIC:
+    if _repeatable(route):
         names.append("IdempotencyKey")
-    if TITLES.keys() & {412} & set(route.problems):
+    if 412 in route.problems and route.path.startswith(("/v1/partnerships", "/v1/facts")):  # noqa: PLR2004
         names.append("IfMatch")
     if route.method != "GET" and route.scope != PUBLIC:
         names.append("CorrelationId")
@@ -283,14 +293,11 @@ def _facts(name: str) -> Json:
     """One fact, or an array that is recorded as a whole or not at all."""
     several = {"type": "array", "items": ref(name), "minItems": 1, "maxItems": 100}
     one = examples.BODIES[name]
+    earlier = {key: each for key, each in one.items() if key == "link"} | examples.FACTS["promise.made"]
     return {
         "schema": {"oneOf": [ref(name), about("All or nothing, for one partnership.", several)]},
-        "examples": {"one": {"value": one}, "several": {"value": [examples.FACTS["promise.made"] | _target(one), one]}},
+        "examples": {"one": {"value": one}, "several": {"value": [earlier | {"occurred_at": examples.BEGUN}, one]}},
     }
-
-
-def _target(fact: Json) -> Json:
-    return {"link": fact["link"]} if "link" in fact else {}
 
 
 def _answers(route: Route) -> Json:
@@ -322,12 +329,14 @@ def _answer_headers(route: Route, status: int, name: str | None) -> list[str]:
         found.append("Location")
     if any(each.name == "cursor" for each in route.parameters) and name != "EventPage":
         found.append("Link")
-    if route.method == "POST" and route.idempotent_key and route.scope != PUBLIC:
+    if _repeatable(route):
         found.append("Idempotency-Replayed")
     return found
 
 
 def _content(route: Route, status: int, name: str) -> Json:
+    if name == "text/css":
+        return {each: {"schema": {} if each == JSON else TEXT} for each in DOCS}
     if "/" in name:
         return {name: {"schema": TEXT}}
     if name == "OpenAPI":

@@ -4,7 +4,6 @@ import asyncio
 from collections import OrderedDict, deque
 from typing import Generic, Protocol, TypeVar
 
-
 ROUNDS = 3
 """Empty rounds of the event loop after which nobody more is expected."""
 

@@ -11,6 +11,7 @@ import uvicorn
 import uvloop
 
 from service.app import build, first_start, running
+from service.protocol import bounded
 from service.settings import Settings, SettingsError
 from service.telemetry import configure_logs
 
@@ -32,7 +33,7 @@ async def serve_for_ever(settings: Settings, *, json_logs: bool = False) -> None
             services.announce({"url": _local_url(settings), "token": services.keys.run_token})
             key = await first_start(services)
             _greet(settings, key)
-            await _serve(build(services), listener)
+            await _serve(build(services), listener, settings.receive_seconds)
     finally:
         listener.close()
 
@@ -59,10 +60,10 @@ def _local_url(settings: Settings) -> str:
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
-async def _serve(app: object, listener: socket.socket) -> None:
+async def _serve(app: object, listener: socket.socket, seconds: float) -> None:
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", backlog=BACKLOG, server_header=False,  # type: ignore[arg-type]
-        timeout_graceful_shutdown=10, h11_max_incomplete_event_size=65_536, proxy_headers=False,
+        timeout_graceful_shutdown=10, http=bounded(seconds), proxy_headers=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # ours let the writer finish first

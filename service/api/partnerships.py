@@ -71,7 +71,9 @@ async def _opened(call: Call, outcome: Outcome) -> Answer:
     first = outcome.events[0]
     handler = call.services.handler
     known = outcome.replayed is not None
-    policy = await (handler.policy_at(call.organisation, first.position) if known else handler.policy(call.organisation))
+    policy = await (
+        handler.policy_at(call.organisation, first.position) if known else handler.policy(call.organisation)
+    )
     now = max(first.recorded_at, outcome.state.newest)
     view = call.services.views.partnership(identifier, outcome.state, policy, now, outcome.events[-1].position)
     headers = {"Location": f"/v1/partnerships/{identifier}", "ETag": f'"{outcome.state.etag}"', **replayed(outcome)}

@@ -276,7 +276,9 @@ def check_scope(principal: Principal, scope: str) -> None:
     if principal.partnerships is not None and scope in ORGANISATION_WIDE:
         raise ServiceError("forbidden", f"This key is bound to partnerships; {scope!r} is for the whole organisation.")
     if principal.side is not None and scope == "admin":
-        raise ServiceError("forbidden", f"This key speaks for the {principal.side} only; 'admin' decides for both sides.")
+        raise ServiceError(
+            "forbidden", f"This key speaks for the {principal.side} only; 'admin' decides for both sides."
+        )
 
 
 def check_query(route: Route, given: Mapping[str, Any]) -> None:

@@ -118,7 +118,8 @@ def _answer(status: str, answer: Json) -> str:
     line = element("span", status, class_="status") + inline(answer["description"])
     shown = [each["example"] for each in answer.get("content", {}).values() if "example" in each]
     texts = [each if isinstance(each, str) else pretty(each) for each in shown]
-    details = element("p", f"{shapes}{'. ' if shapes else ''}Headers: {headers}.") + "".join(map(block, texts))
+    told = f"{shapes.rstrip('.')}. " if shapes else ""
+    details = element("p", f"{told}Headers: {headers}.") + "".join(map(block, texts))
     return folded(line, details)
 
 

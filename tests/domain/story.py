@@ -269,7 +269,9 @@ def revised(key: str, value: float) -> e.PromiseRevised:
     return e.PromiseRevised(promise=key, promised=value, reason="We learned.")
 
 
-def reality(about: Any = "other", *, rework: float | None = None, concealed: bool = False, side: Any = "client") -> e.RealityDiscovered:
+def reality(
+    about: Any = "other", *, rework: float | None = None, concealed: bool = False, side: Any = "client"
+) -> e.RealityDiscovered:
     return e.RealityDiscovered(side=side, about=about, text="So it is.", rework_share=rework, concealed=concealed)
 
 

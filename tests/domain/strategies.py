@@ -55,7 +55,7 @@ FROM, TO = datetime(1990, 1, 1, tzinfo=UTC), datetime(2029, 12, 31, tzinfo=UTC)
 instants = st.datetimes(FROM.replace(tzinfo=None), TO.replace(tzinfo=None), timezones=st.just(UTC))
 
 
-def value(kind: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0911, PLR0912  # one branch a type
+def value(kind: inspect.Type) -> st.SearchStrategy[Any]:  # noqa: C901, PLR0912  # one branch a type
     """Values of a type as msgspec describes it, extremes included."""
     match kind:
         case inspect.Metadata(type=inner):
@@ -141,7 +141,9 @@ parts = st.lists(sides, max_size=2).map(tuple)
 plain_facts = st.one_of(
     st.builds(incident, keys),
     st.builds(e.IncidentResolved, incident=keys),
-    st.builds(e.HoursInvested, side=sides, hours=st.just(2.0), on_date=st.just(day("2021-01-01")), kind=st.just("build")),
+    st.builds(
+        e.HoursInvested, side=sides, hours=st.just(2.0), on_date=st.just(day("2021-01-01")), kind=st.just("build")
+    ),
     st.builds(e.PulseAnswered, side=sides, score=st.integers(1, 5)),
 )
 telling_facts = st.one_of(
@@ -276,4 +278,3 @@ def policies(draw: st.DrawFn) -> Policy:
         for trigger, codes in GUARDS.items()
     }
     return Policy(automatic=(*AUTOMATIC, "share_power"), guards=guards, **changed)
-

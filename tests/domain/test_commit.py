@@ -234,9 +234,7 @@ def test_d17_no_dispute_and_no_crisis_may_be_open(opening, closing, guard):
 
 
 def test_a_threat_that_a_force_passed_over_still_stands_against_a_commitment():
-    story = given(
-        ready_to_commit(), on("2021-08-25", threat()), forced("power_sharing", "2021-08-26")
-    )
+    story = given(ready_to_commit(), on("2021-08-25", threat()), forced("power_sharing", "2021-08-26"))
     then(when(story, asked("commit", ASKED))).is_refused("no_threat_open")
 
 

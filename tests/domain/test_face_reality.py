@@ -160,6 +160,14 @@ def test_d14_a_later_lone_reality_ends_an_unverified_honeymoon_on_its_own_day():
     then(outcome).enters("power_struggle", on="2022-04-01", by="honeymoon_over")
 
 
+def test_d14_so_does_a_first_gap_that_is_measured_only_then():
+    story = given(honeymoon())
+    then(when(story, on("2022-04-01", measured("p1", 30)))).stays("honeymoon")
+    then(when(story, on("2022-05-01", measured("p1", 31)))).enters(
+        "power_struggle", on="2022-05-01", by="honeymoon_over"
+    )
+
+
 def test_a_measured_promise_takes_the_flag_away_kept_or_not():
     story = given(honeymoon(), on("2020-03-01", measured("p1", 30)))
     assert flags(story.state, story.policy, at(YEAR_2)) == ()

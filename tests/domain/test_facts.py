@@ -11,7 +11,6 @@ from domain.decide import Situation, decide
 from domain.measures import unmatched
 from domain.partnership import Partnership
 from domain.types import Sealed
-from tests.domain.strategies import BY_TYPE
 from tests.domain.story import (
     NOW,
     asked,
@@ -47,6 +46,7 @@ from tests.domain.story import (
     together,
     when,
 )
+from tests.domain.strategies import BY_TYPE
 
 OPEN = opened("2020-01-01")
 
@@ -114,7 +114,10 @@ OPENINGS = {
     "crisis": (crisis(), e.CrisisOpened(crisis="k1", severity=3)),
     "invoice": (issued("a"), issued("a", 101)),
     "incident": (incident(), e.IncidentRaised(incident="i1", priority=1)),
-    "demand": (e.DemandRaised(demand="d", side="client", text="x"), e.DemandRaised(demand="d", side="partner", text="x")),
+    "demand": (
+        e.DemandRaised(demand="d", side="client", text="x"),
+        e.DemandRaised(demand="d", side="partner", text="x"),
+    ),
     "request": (e.ExpertTimeRequested(request="r", hours=4), e.ExpertTimeRequested(request="r", hours=5)),
     "change": (
         e.ChangePrepared(change="c", teams_ready=1, teams_affected=2),
@@ -329,7 +332,11 @@ def test_a_decision_needs_no_past_but_for_retractions_and_early_facts():
 
 def test_telescoped_stays_happen_on_one_day_and_are_all_stored():
     story = given(honeymoon(), on("2020-06-01", measured("p1", 66)), asked("separate", "2020-06-01", reason="breach"))
-    chain(asked("reconcile", "2020-06-01"), on("2020-06-01", *peace(), constraint("client"), constraint("partner"), negotiated()), asked("share_power", "2020-06-01"))(story)
+    chain(
+        asked("reconcile", "2020-06-01"),
+        on("2020-06-01", *peace(), constraint("client"), constraint("partner"), negotiated()),
+        asked("share_power", "2020-06-01"),
+    )(story)
     assert [state for state, _ in story.path()] == [
         "honeymoon",
         "power_struggle",

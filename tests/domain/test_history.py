@@ -1,13 +1,14 @@
 """Spells, overlaps and flags, as a reader of the history sees them."""
 
 from datetime import timedelta
+from itertools import pairwise
 from time import perf_counter
 
 import pytest
 
 from domain import events as e
 from domain.history import Overlap, overlaps, spells
-from domain.measures import activation, overlapping
+from domain.measures import activation, overdue_promises, overlapping
 from domain.partnership import Partnership, fold
 from domain.policy import POLICY_1, Policy
 from domain.types import STAGES
@@ -160,6 +161,9 @@ def test_a_promise_past_its_day_keeps_the_honeymoon_alive_until_it_is_measured()
     assert told(quiet(struggling(), *life), "2021-06-01") == [("honeymoon", "2020-07-01", "2020-08-01")]
     assert told(quiet(struggling(), life[0]), "2020-06-30T23:59") == []
     assert told(quiet(struggling(), life[0]), "2020-07-01") == [("honeymoon", "2020-07-01", None)]
+    state = quiet(struggling(), life[0]).state
+    assert not overdue_promises(state, at("2020-06-30T23:59"))
+    assert list(overdue_promises(state, at("2020-07-01"))) == ["q"]
 
 
 def test_a_promise_measured_in_time_or_never_due_keeps_nothing_alive():
@@ -171,7 +175,9 @@ def test_a_promise_measured_in_time_or_never_due_keeps_nothing_alive():
 
 
 def test_a_revision_does_not_measure_a_promise():
-    story = quiet(sharing(), on("2020-12-01", promise("q", "other", 5, due_on="2021-06-30")), on("2021-06-01", revised("q", 6)))
+    story = quiet(
+        sharing(), on("2020-12-01", promise("q", "other", 5, due_on="2021-06-30")), on("2021-06-01", revised("q", 6))
+    )
     assert told(story, "2022-01-01") == [("honeymoon", "2021-07-01", None)]
 
 
@@ -228,7 +234,16 @@ def test_d15_a_measured_promise_is_of_the_struggle_when_it_misses_and_of_the_hon
     made = on("2020-01-01", *(promise(f"q{n}", "other", 5) for n in range(3)))
     story = given(opened("2020-01-01"), made, on("2020-02-01", *(measured(f"q{n}", 5 if n else 4) for n in range(3))))
     assert activation(story.state, POLICY_1, at("2020-02-01"))[1] == [6, 1, 0, 0, 0]
-    assert activation(honest(on("2020-02-01", measured("q", 5))).state, POLICY_1, at("2020-02-01"))[1] == [1, 0, 0, 0, 0]
+    delays = on("2020-01-01", *(promise(f"d{n}", "delay", 5) for n in range(2)))
+    story = given(opened("2020-01-01"), delays, on("2020-02-01", measured("d0", 5), measured("d1", 5.1)))
+    assert activation(story.state, POLICY_1, at("2020-02-01"))[1] == [4, 1, 0, 0, 0]
+    assert activation(honest(on("2020-02-01", measured("q", 5))).state, POLICY_1, at("2020-02-01"))[1] == [
+        1,
+        0,
+        0,
+        0,
+        0,
+    ]
 
 
 def test_activation_looks_180_days_back_and_without_any_fact_is_nothing():
@@ -249,7 +264,9 @@ def test_a_retracted_fact_has_no_colour_any_more():
 
 
 def test_spells_of_the_fifth_stage_overlap_the_others():
-    story = given(sharing(), on("2021-06-01", spoken(), innovation()), on("2021-06-02", spoken()), on("2021-06-03", spoken()))
+    story = given(
+        sharing(), on("2021-06-01", spoken(), innovation()), on("2021-06-02", spoken()), on("2021-06-03", spoken())
+    )
     assert ("maturity_or_separation", "2021-06-03", "2021-12-28") in told(story, "2023-01-01")
 
 
@@ -261,7 +278,9 @@ def test_no_overlap_before_the_opening_and_none_of_what_was_never_opened():
 
 
 def test_history_and_the_present_agree_on_what_overlaps():
-    story = given(sharing(), on("2020-10-01", dispute()), on("2020-11-01", settled("d1", "client")), on("2020-12-01", *peace()))
+    story = given(
+        sharing(), on("2020-10-01", dispute()), on("2020-11-01", settled("d1", "client")), on("2020-12-01", *peace())
+    )
     for day in range(0, 500, 7):
         when = later("2020-01-02", day)
         now = {each.stage for each in overlaps(story.state, POLICY_1, when) if each.end is None}
@@ -273,12 +292,14 @@ def as_of(story, when):
 
 
 def test_overlaps_are_told_in_order_and_none_meets_the_next_of_its_stage():
-    story = given(committed(), on("2021-10-01", dispute()), on("2022-10-01", settled("d1")), on("2022-11-01", dispute("d2")))
+    story = given(
+        committed(), on("2021-10-01", dispute()), on("2022-10-01", settled("d1")), on("2022-11-01", dispute("d2"))
+    )
     found = overlaps(story.state, POLICY_1, at("2024-01-01"))
     assert list(found) == sorted(found, key=lambda each: each.start)
     for stage in STAGES:
         own = [each for each in found if each.stage == stage]
-        assert all(before.end is not None and before.end < after.start for before, after in zip(own, own[1:], strict=False))
+        assert all(before.end is not None and before.end < after.start for before, after in pairwise(own))
     assert all(isinstance(each, Overlap) for each in found)
 
 
@@ -286,8 +307,10 @@ def test_overlaps_are_told_in_order_and_none_meets_the_next_of_its_stage():
 def test_twenty_years_of_daily_facts_are_swept_at_once():
     events = [e.Happened(1, "evt_1", at("2000-01-01"), e.PartnershipOpened(client="C", partner="P", critical=False))]
     kinds = [budget(), threat(), withdrawal(), spoken(), innovation(), promise("p", "delay", 3)]
-    for n in range(2, 7_302):
-        events.append(e.Happened(n, f"evt_{n}", at("2000-01-01") + timedelta(days=n), kinds[n // 97 % len(kinds)]))
+    first = at("2000-01-01")
+    events += [
+        e.Happened(n, f"evt_{n}", first + timedelta(days=n), kinds[n // 97 % len(kinds)]) for n in range(2, 7_302)
+    ]
     state = fold(events)
     began = perf_counter()
     found = overlaps(state, POLICY_1, at("2021-01-01"))

@@ -203,7 +203,9 @@ def test_a_retraction_today_does_not_hurry_a_history_told_from_its_beginning():
 
 
 def test_d13_a_missed_meeting_that_was_retracted_is_not_written_again_but_the_next_one_is():
-    story = given(opened("2020-01-01", observed_since="2020-01-01"), on("2020-01-01", cadence(30)), ticked("2020-02-20"))
+    story = given(
+        opened("2020-01-01", observed_since="2020-01-01"), on("2020-01-01", cadence(30)), ticked("2020-02-20")
+    )
     assert story.version(e.MeetingMissed)
     retracted(story.version(e.MeetingMissed), "2020-02-21")(story)
     then(when(story, ticked("2020-03-10"))).wrote()
@@ -213,7 +215,9 @@ def test_d13_a_missed_meeting_that_was_retracted_is_not_written_again_but_the_ne
 
 
 def test_d13_an_overdue_invoice_that_was_retracted_is_not_written_again():
-    story = given(opened("2020-01-01", observed_since="2020-01-01"), on("2020-01-01", issued("a")), ticked("2020-03-01"))
+    story = given(
+        opened("2020-01-01", observed_since="2020-01-01"), on("2020-01-01", issued("a")), ticked("2020-03-01")
+    )
     retracted(story.version(e.InvoiceOverdue), "2020-03-02")(story)
     then(when(story, ticked("2021-01-01"))).wrote()
 
@@ -222,7 +226,9 @@ def test_d13_an_overdue_invoice_that_was_retracted_is_not_written_again():
 
 
 def needs(story, *facts):
-    return needs_past(story.state, c.RecordFacts(tuple(c.Fact(fact, at(when_) if when_ else None) for fact, when_ in facts)))
+    return needs_past(
+        story.state, c.RecordFacts(tuple(c.Fact(fact, at(when_) if when_ else None) for fact, when_ in facts))
+    )
 
 
 def test_only_what_can_change_the_path_needs_the_whole_stream():

@@ -60,7 +60,9 @@ def test_a_refusal_with_every_guard_full_of_evidence_fits():
     name = "ß" * NAME_LIMIT
     story = given(sharing(), on("2020-10-01", negotiated(name, 0.9)))
     for n in range(EVIDENCE_LIMIT + 10):
-        on("2020-10-02", dispute(f"d{n}"), settled(f"d{n}"), dispute(f"open{n}"), issued(f"i{n}", currency="EUR"))(story)
+        on("2020-10-02", dispute(f"d{n}"), settled(f"d{n}"), dispute(f"open{n}"), issued(f"i{n}", currency="EUR"))(
+            story
+        )
         on("2020-10-03", held("2020-10-03"), missed("2020-10-03", "strategic"), month("2020-09", 1, name))(story)
     outcome = when(story, asked("commit", "2020-12-01"))
     refused = outcome.decision.events[-1].data
@@ -76,7 +78,9 @@ def test_the_largest_verdicts_of_every_trigger_fit_beside_the_longest_reason():
         evidence=(2**53 - 1,) * EVIDENCE_LIMIT, count=2**53 - 1,
     )  # fmt: skip
     for codes in GUARDS.values():
-        refused = e.TransitionRefused(trigger="x" * 40, policy=2**31, guards=(largest,) * len(codes), decided_on=2**53 - 1)
+        refused = e.TransitionRefused(
+            trigger="x" * 40, policy=2**31, guards=(largest,) * len(codes), decided_on=2**53 - 1
+        )
         assert size(refused) < ENTRY
     entered = e.StageEntered(
         stage="maturity_or_separation", outcome="separated", left="x" * 40, trigger="x" * 40, policy=2**31,
@@ -102,7 +106,10 @@ def test_a_forced_transition_carries_its_longest_reason():
 
 def test_the_longest_path_fits():
     spell = e.PathSpell("maturity_or_separation.separating", "2020-01-01T00:00:00.000001Z", "complete_separation")
-    assert size(e.StageReassessed(because=2**53 - 1, recorded=(spell,) * TOLD_AT_MOST, otherwise=(spell,) * TOLD_AT_MOST)) < ENTRY
+    assert (
+        size(e.StageReassessed(because=2**53 - 1, recorded=(spell,) * TOLD_AT_MOST, otherwise=(spell,) * TOLD_AT_MOST))
+        < ENTRY
+    )
 
 
 def test_evidence_keeps_the_newest_and_says_how_many_there_were():

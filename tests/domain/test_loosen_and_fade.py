@@ -5,7 +5,6 @@ import pytest
 from domain import events as e
 from domain.owed import next_due
 from tests.domain.story import (
-    COMMITTED,
     asked,
     at,
     chain,
@@ -20,7 +19,6 @@ from tests.domain.story import (
     month,
     negotiated,
     on,
-    ready_to_commit,
     reference,
     sharing,
     spoken,

@@ -117,7 +117,9 @@ def test_the_machine_draws_itself_with_the_codes_of_its_guards():
 def test_d12_along_every_arrow_and_back_along_those_that_were_taken(source):
     forward = {arrow.target for arrow in ARROWS if arrow.source == source and arrow.came_from in (None, "commitment")}
     assert machine.legal_targets(source, "commitment", ()) == forward
-    into = {arrow.source for arrow in ARROWS if arrow.target == source and arrow.trigger not in ("reconcile", "separate")}
+    into = {
+        arrow.source for arrow in ARROWS if arrow.target == source and arrow.trigger not in ("reconcile", "separate")
+    }
     assert machine.legal_targets(source, "commitment", STATES) == (forward | into) - {source}
 
 

@@ -81,7 +81,9 @@ def test_a_testimony_or_a_reference_that_stands_makes_public():
 
 
 def test_one_side_withdraws_only_its_own_reference():
-    story = given(sharing(), on("2020-10-01", reference("partner")), on("2020-10-02", e.ReferenceWithdrawn(side="client")))
+    story = given(
+        sharing(), on("2020-10-01", reference("partner")), on("2020-10-02", e.ReferenceWithdrawn(side="client"))
+    )
     assert finding(story, "made_public", "2021-01-01").met
 
 

@@ -42,7 +42,9 @@ def test_a_request_moves_nothing_and_an_approval_by_another_actor_performs_it():
     story = given(struggling())
     then(when(story, requested("power_sharing"))).wrote("override.requested").stays("power_struggle")
     outcome = when(story, approved())
-    then(outcome).wrote("override.approved", "stage.entered").enters("power_sharing", on="2025-01-02", trigger="share_power")
+    then(outcome).wrote("override.approved", "stage.entered").enters(
+        "power_sharing", on="2025-01-02", trigger="share_power"
+    )
     entered = outcome.decision.events[-1].data
     assert (entered.forced, entered.reason, entered.guards) == (True, "The board says so.", ())
     assert entered.cause == story.version(e.OverrideApproved)
@@ -75,7 +77,9 @@ def test_an_approval_looks_again_at_where_the_partnership_is_now():
 
 
 def test_an_approval_first_settles_what_time_owes():
-    story = given(opened("2020-01-01"), on("2020-02-01", reality("other")), requested("power_struggle", day="2020-03-01"))
+    story = given(
+        opened("2020-01-01"), on("2020-02-01", reality("other")), requested("power_struggle", day="2020-03-01")
+    )
     then(when(story, approved(day="2025-01-02"))).fails("transition_impossible")
     outcome = when(story, ticked("2025-01-02"))
     then(outcome).enters("power_struggle", on="2021-12-31", trigger="face_reality")

@@ -7,7 +7,12 @@ from tests.domain.story import asked, given, honeymoon, measured, on, struggling
 
 
 def test_policy_1_has_the_thresholds_of_the_page():
-    assert (POLICY_1.delay_doubled, POLICY_1.budget_blown, POLICY_1.rework_half, POLICY_1.seniority_halved) == (2, 1.3, 0.5, 0.5)
+    assert (POLICY_1.delay_doubled, POLICY_1.budget_blown, POLICY_1.rework_half, POLICY_1.seniority_halved) == (
+        2,
+        1.3,
+        0.5,
+        0.5,
+    )
     assert (POLICY_1.lesser_delay, POLICY_1.lesser_budget, POLICY_1.lesser_breaches) == (1.25, 1.1, 2)
     assert (POLICY_1.lesser_breaches_days, POLICY_1.honeymoon_days, POLICY_1.self_review_days) == (180, 730, 180)
     assert (POLICY_1.sla_months_running, POLICY_1.sla_months_kept, POLICY_1.sla_months_window) == (3, 5, 6)

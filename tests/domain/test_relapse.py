@@ -98,9 +98,13 @@ def test_d3_a_budget_renegotiated_before_the_promise_is_not_what_was_promised_si
 
 
 def test_d3_the_later_of_a_revision_and_a_renegotiation_is_in_force():
-    story = given(sharing(), on("2020-09-02", promise("b", "budget", 100), budget(200)), on("2020-09-03", revised("b", 100)))
+    story = given(
+        sharing(), on("2020-09-02", promise("b", "budget", 100), budget(200)), on("2020-09-03", revised("b", 100))
+    )
     then(when(story, on("2020-12-01", measured("b", 130)))).enters("power_struggle", by="budget_blown")
-    story = given(sharing(), on("2020-09-02", promise("b", "budget", 100), revised("b", 100)), on("2020-09-03", budget(200)))
+    story = given(
+        sharing(), on("2020-09-02", promise("b", "budget", 100), revised("b", 100)), on("2020-09-03", budget(200))
+    )
     then(when(story, on("2020-12-01", measured("b", 130)))).stays("power_sharing")
 
 

@@ -219,7 +219,9 @@ def test_d11_the_end_is_written_down_and_later_facts_do_not_change_it():
 
 
 def test_after_the_end_facts_are_accepted_and_move_nothing():
-    story = given(separating(sharing(), "2020-12-01"), handed_over("2020-12-02"), asked("complete_separation", "2020-12-03"))
+    story = given(
+        separating(sharing(), "2020-12-01"), handed_over("2020-12-02"), asked("complete_separation", "2020-12-03")
+    )
     for fact in (threat(), reality(concealed=True), measured("p1", 900), incident()):
         then(when(story, on("2020-12-04", fact))).wrote(fact.type).stays(SEPARATED)
     then(when(story, ticked("2029-01-01"))).wrote()

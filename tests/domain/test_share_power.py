@@ -99,7 +99,9 @@ def test_d6_an_imposed_sla_refuses_until_the_same_id_is_negotiated_or_withdrawn(
     then(when(story, asked("share_power", "2020-08-03"))).is_refused("sla_negotiated")
     assert story.finding("sla_negotiated", "2020-08-03", "share_power").actual == "1 negotiated, 1 imposed"
     for answer in (negotiated("s2"), e.SlaWithdrawn(sla="s2")):
-        answered = given(struggling(), on("2020-08-01", *ALL), on("2020-08-02", imposed("s2")), on("2020-08-04", answer))
+        answered = given(
+            struggling(), on("2020-08-01", *ALL), on("2020-08-02", imposed("s2")), on("2020-08-04", answer)
+        )
         then(when(answered, asked("share_power", "2020-08-05"))).enters("power_sharing")
 
 
@@ -136,7 +138,9 @@ def test_a_transition_cannot_leave_a_stage_before_it_was_entered():
 
 def test_the_cause_of_a_human_transition_is_its_newest_evidence():
     story = given(struggling(), on("2020-08-01", *ALL))
-    then(when(story, asked("share_power", "2020-08-02"))).enters("power_sharing", cause=story.version(negotiated().type))
+    then(when(story, asked("share_power", "2020-08-02"))).enters(
+        "power_sharing", cause=story.version(negotiated().type)
+    )
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------

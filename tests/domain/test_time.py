@@ -44,7 +44,9 @@ def due(story):
 # --- meetings ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("every", "at_instant"), [(7, "2020-01-11T12:00"), (30, "2020-02-15"), (91, "2020-05-16T12:00")])
+@pytest.mark.parametrize(
+    ("every", "at_instant"), [(7, "2020-01-11T12:00"), (30, "2020-02-15"), (91, "2020-05-16T12:00")]
+)
 def test_a_meeting_is_missed_at_its_due_day_and_half_its_rhythm(every, at_instant):
     story = observed(on("2020-01-01", cadence(every)))
     assert due(story) == at(at_instant)
@@ -104,13 +106,18 @@ def test_a_day_at_the_end_of_the_calendar_does_no_harm():
 # --- invoices ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("due_on", "instant"), [(None, "2020-02-02"), ("2020-01-15", "2020-01-16"), ("2020-12-01", "2020-03-03")])
+@pytest.mark.parametrize(
+    ("due_on", "instant"), [(None, "2020-02-02"), ("2020-01-15", "2020-01-16"), ("2020-12-01", "2020-03-03")]
+)
 def test_an_invoice_is_overdue_at_the_midnight_after_its_due_day(due_on, instant):
     story = observed(on("2020-01-02", issued("a", due_on=due_on)))
     assert due(story) == at(instant)
     outcome = when(story, ticked(instant))
     then(outcome).wrote("invoice.overdue")
-    assert (outcome.decision.events[0].occurred_at, outcome.decision.takes) == (at(instant), ["clock/invoice.overdue/a"])
+    assert (outcome.decision.events[0].occurred_at, outcome.decision.takes) == (
+        at(instant),
+        ["clock/invoice.overdue/a"],
+    )
 
 
 @pytest.mark.parametrize("first", [True, False])

@@ -13,7 +13,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "change.prepared": {"teams_ready": 1, "teams_affected": 2},
 }
 """What one field alone cannot know of the others."""
-CHOSEN |= {kind: CHOSEN["contract.signed"] for kind in ("contract.amended", "contract.renewed")}
+CHOSEN |= dict.fromkeys(("contract.amended", "contract.renewed"), CHOSEN["contract.signed"])
 PATTERNED = {r"^\d{4}-(0[1-9]|1[0-2])$": "2024-03", "^[A-Z]{3}$": "EUR"}
 
 

@@ -188,7 +188,7 @@ def test_asked_to_end_it_finishes_what_it_began_and_gives_the_file_back(serve, s
     again.key = server.key
     with again.client() as http:
         recorded = [each["data"]["incident"] for each in every_event(http) if each["type"] == "incident.raised"]
-    assert set(key for load in loads for key in load.answered) <= set(recorded)
+    assert {key for load in loads for key in load.answered} <= set(recorded)
     assert len(recorded) == len(set(recorded))
 
 
@@ -342,19 +342,15 @@ def test_on_a_full_disk_writes_say_507_reads_go_on_and_room_heals_it_without_a_r
             assert "sqlite" not in told["detail"].lower()
             assert answer.headers["retry-after"]
             check_that_reads_go_on(http, opened, answered)
-            body = incident(1)
-            hook = http.post(
-                f"/hooks/{source['id']}", content=body, headers=signed("pagerduty", "", body, datetime.now(UTC))
-            )
+            taken = 0
+            while (hook := deliver(http, source, taken)).status_code == 202:
+                taken += 1
             problem(hook, 507, "disk_full")
             problem(write(http, opened, number), 507, "disk_full")
             space.give()
             healed = write(http, opened, number)
             assert healed.status_code == 201, healed.text
-            hook = http.post(
-                f"/hooks/{source['id']}", content=body, headers=signed("pagerduty", "", body, datetime.now(UTC))
-            )
-            assert hook.status_code == 202
+            assert deliver(http, source, taken).status_code == 202
             check_that_reads_go_on(http, opened, [*answered, healed.json()["events"][0]])
         server.terminate()
 
@@ -363,6 +359,12 @@ def write(http, opened, number):
     """One long fact under a key of its own."""
     body = {"type": "advice.given", "advice": f"a{number}", "text": TEXT}
     return http.post(f"/v1/partnerships/{opened}/facts", json=body, headers={"Idempotency-Key": f"k{number}"})
+
+
+def deliver(http, source, number):
+    """One signed delivery."""
+    body = incident(number)
+    return http.post(f"/hooks/{source['id']}", content=body, headers=signed("pagerduty", "", body, datetime.now(UTC)))
 
 
 def check_that_reads_go_on(http, opened, answered):
@@ -433,7 +435,7 @@ def test_a_head_without_measure_is_cut_off(server, shape):
     with server.client() as http:
         before = http.get("/v1/events").json()["position"]
         told = raw_answer(server, *endless, b"\r\n\r\n")
-        assert told == b"" or told.startswith(b"HTTP/1.1 431")
+        assert told == b"" or told.startswith((b"HTTP/1.1 413", b"HTTP/1.1 400")), told
         unchanged(server, http, before)
 
 
