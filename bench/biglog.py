@@ -17,10 +17,10 @@ from bench.story import LENGTH, Life, life, today
 from domain import events as e
 from domain.owed import next_due
 from domain.policy import POLICY_1
-from events.codec import encode_entry
+from events.codec import encode_entry, microseconds
 from events.envelope import Context, NewEvent, RecordedEvent
-from events.store import Put, RowChange
-from events.tables import ADD_EVENT, MOVE_HEAD, _columns, change_rows, microseconds
+from events.store import Put, RowChange, Value
+from events.tables import ADD_EVENT, MOVE_HEAD, _columns, change_rows
 from service.app import first_start, running
 from service.projections.all import project
 from service.projections.due import due_row
@@ -113,7 +113,10 @@ class Writing:
             raise ValueError(f"Time owes the partnerships something at {due}; a log at rest owes nothing soon.")
         rows: list[RowChange] = []
         for number, each in enumerate(self.partnerships):
-            pair = {"organisation": self.organisation, "name": f"pair/Client {number}\x1fPartner {number}"}
+            pair: dict[str, Value] = {
+                "organisation": self.organisation,
+                "name": f"pair/Client {number}\x1fPartner {number}",
+            }
             rows += [Put("claims", pair, {"stream": stream_of(each)}), due_row(self.organisation, stream_of(each), due)]
         return rows
 

@@ -1,6 +1,6 @@
 """Row http: facts over HTTP from 64 clients, against the same server that only reads them and answers as many bytes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from statistics import median
 
@@ -82,19 +82,18 @@ def open_partnerships(server: Server, clients: Clients, many: int) -> list[str]:
         "type": "promise.made", "promise": "p1", "side": "partner", "kind": "delay", "promised": 30, "unit": "days",
         "evidence": "declared", "text": TEXT,
     }  # fmt: skip
-    bodies = [msgspec.json.encode({"client": "Client", "partner": f"Partner {n}"}) for n in range(many)]
-    opened = clients.ask(
-        server, 16, [request("POST", "/v1/partnerships", server.key, body) for body in bodies], wanted=201
-    )
-    found = [msgspec.json.decode(each)["id"] for each in opened]
-    targets = [f"/v1/partnerships/{each}/facts" for each in found]
-    clients.ask(
-        server,
-        16,
-        [request("POST", target, server.key, msgspec.json.encode(promise)) for target in targets],
-        wanted=201,
-    )
+    wanted = [{"client": "Client", "partner": f"Partner {number}"} for number in range(many)]
+    found = [each["id"] for each in _post(server, clients, ["/v1/partnerships"] * many, wanted)]
+    _post(server, clients, [f"/v1/partnerships/{each}/facts" for each in found], [promise] * many)
     return found
+
+
+def _post(server: Server, clients: Clients, targets: list[str], bodies: Sequence[object]) -> list[dict[str, str]]:
+    requests = [
+        request("POST", target, server.key, msgspec.json.encode(body))
+        for target, body in zip(targets, bodies, strict=True)
+    ]
+    return [msgspec.json.decode(answer) for answer in clients.ask(server, 16, requests, wanted=201)]
 
 
 def measure(place: Workplace) -> list[Row]:
@@ -116,23 +115,19 @@ def measure(place: Workplace) -> list[Row]:
 def _round(server: Server, posts: list[Post], many: int) -> dict[str, float]:
     figures: dict[str, float] = {}
     for post in posts:
-        name = post.kind.name
         post.keep_answer()
-        spent = [server.spent]
-        facts = post.facts(many)
-        spent.append(server.spent)
-        echoes = post.echoes(many)
-        spent.append(server.spent)
-        figures |= {f"{name} facts/s": facts.rate, f"{name} echoes/s": echoes.rate, f"{name} p99 ms": facts.p99}
-        for side, first, last in (("fact", *spent[:2]), ("echo", *spent[1:])):
-            figures[f"{name} {side} CPU us"] = 1e6 * (last - first) / many
+        for side, send in (("fact", post.facts), ("echo", post.echoes)):
+            spent = server.spent
+            told = send(many)
+            name = f"{post.kind.name} {side}"
+            figures |= {f"{name} 1/s": told.rate, f"{name} p99 ms": told.p99}
+            figures[f"{name} CPU us"] = 1e6 * (server.spent - spent) / many
     return figures
 
 
 def _row(figures: dict[str, float]) -> Row:
-    ratios = {
-        f"{kind.name} ratio": figures[f"{kind.name} facts/s"] / figures[f"{kind.name} echoes/s"] for kind in KINDS
-    }
+    names = [kind.name for kind in KINDS]
+    ratios = {f"{name} ratio": figures[f"{name} fact 1/s"] / figures[f"{name} echo 1/s"] for name in names}
     return Row(
         name="http", what="POST a guarded fact without free text, durable, 64 clients, to an echo of it",
         measured=ratios["guarded ratio"], unit="x", floor=0.35, aim=0.5, figures={**ratios, **figures},

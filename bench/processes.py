@@ -55,16 +55,24 @@ def memory(pid: int | str, what: str) -> float:
 @contextmanager
 def serving(database: Path, key: str = "") -> Iterator[Server]:
     """A server of its own process on a database; the key is its first one, or the given one."""
-    command = [sys.executable, "-m", "bench.server", str(database)]
+    port = free_port()
+    command = [sys.executable, "-m", "bench.server", str(database), str(port)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
             told = msgspec.json.decode(process.stdout.readline())
-            wait_until_ready(told["port"])
-            yield Server(process=process, port=told["port"], key=told["key"] or key)
+            wait_until_ready(port)
+            yield Server(process=process, port=port, key=told["key"] or key)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(READY_SECONDS)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        return int(free.getsockname()[1])
 
 
 def wait_until_ready(port: int) -> None:
@@ -105,8 +113,7 @@ class Clients:
 
     def send(self, server: Server, connections: int, requests: Sequence[bytes], *, wanted: int) -> Told:
         """Send all; every answer must have the wanted status."""
-        told, _ = self._run(server, connections, requests, wanted)
-        return told
+        return self._run(server, connections, requests, wanted)[0]
 
     def ask(self, server: Server, connections: int, requests: Sequence[bytes], *, wanted: int) -> list[bytes]:
         """Send all; the bodies of the answers, in order."""

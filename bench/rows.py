@@ -15,6 +15,7 @@ from msgspec import Struct, field
 
 Verdict = Literal["met", "below aim", "BELOW FLOOR", "information", "not judged"]
 
+HEADINGS = ("what", "measured", "floor", "aim", "verdict")
 LIBRARIES = ("litestar", "uvicorn", "msgspec", "aiosqlite", "transitions")
 
 
@@ -80,6 +81,11 @@ def table(rows: Sequence[Row], *, judged: bool) -> str:
             parts = ", ".join(f"{name} {figure(value)}" for name, value in row.figures.items())
             told[number + 1] += f"\n    {parts}"
     return "\n".join(told)
+
+
+def _cells(row: Row, verdict: Verdict) -> tuple[str, ...]:
+    measured = f"{figure(row.measured)} {row.unit}"
+    return f"{row.name}: {row.what}", measured, _bound(row, row.floor), _bound(row, row.aim), verdict
 
 
 def _bound(row: Row, bound: float | None) -> str:

@@ -1,9 +1,10 @@
-"""The server's process: the service as `noces serve` runs it, and beside its routes one that only answers.
+"""The server's process: the service as `noces serve` runs it, with two routes more that read a fact and only answer.
 
-`python -m bench.server DATABASE` prints one line of JSON, `{"port", "key"}`; the key is null on a database that has one.
+`python -m bench.server DATABASE PORT` prints one line of JSON, `{"key"}`; it is null on a database that has one.
 """
 
 import sys
+from functools import partial
 
 import msgspec
 
@@ -11,9 +12,8 @@ from service import server
 from service.api.all import ROUTES
 from service.api.facts import read_fact
 from service.api.route import Answer, Call, Route
-from service.app import build, first_start, running
+from service.app import build
 from service.settings import Settings
-from service.telemetry import configure_logs
 
 _canned = [b"{}"]
 
@@ -36,20 +36,12 @@ ECHOES = (
 )
 
 
-async def serve(database: str) -> None:
-    """Serve on a port that is free."""
-    configure_logs(json=False)
-    settings = Settings(database=f"sqlite:///{database}", port=0)
-    listener = server._listen(settings)
-    try:
-        async with running(settings) as services:
-            key = await first_start(services)
-            told = {"port": listener.getsockname()[1], "key": key}
-            print(msgspec.json.encode(told).decode(), flush=True)
-            await server._serve(build(services, routes=(*ROUTES, *ECHOES)), listener)
-    finally:
-        listener.close()
+def tell(_: Settings, key: str | None) -> None:
+    """Tell the key to whoever started this process."""
+    print(msgspec.json.encode({"key": key}).decode(), flush=True)
 
 
 if __name__ == "__main__":
-    server.run_server(serve(sys.argv[1]))
+    server.build = partial(build, routes=(*ROUTES, *ECHOES))
+    server._greet = tell
+    server.run_server(server.serve_for_ever(Settings(database=f"sqlite:///{sys.argv[1]}", port=int(sys.argv[2]))))

@@ -1,15 +1,13 @@
 """Row start: from starting `noces serve` on a database to its first answer."""
 
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from statistics import median
 
-from bench.client import HOST
-from bench.processes import ROOT, wait_until_ready
+from bench.processes import ROOT, free_port, wait_until_ready
 from bench.rows import Row
 from bench.workplace import Workplace
 
@@ -33,9 +31,7 @@ def measure(place: Workplace) -> list[Row]:
 
 def start(database: Path) -> float:
     """The seconds until a new server answers /readyz with 200."""
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-c", SERVE, "serve", "--database", f"sqlite:///{database}", "--port", str(port)]
     started = time.perf_counter()
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import count
 
 from domain import commands as c
@@ -9,12 +10,12 @@ from domain import events as e
 from domain.decide import Decided, Situation, decide
 from domain.partnership import Partnership
 from domain.policy import POLICY_1
+from domain.types import SIDES
 
 LENGTH = 200
 ROUND = 10
 """So many facts of the daily run belong together: an incident and its end, an invoice and its payment."""
 TEXT = "Two of the five interfaces that were promised are documented; the others live in the heads of people who left."
-SIDES = ("client", "partner")
 
 
 class Life:
@@ -53,10 +54,9 @@ def life(now: datetime, length: int = LENGTH) -> Life:
 def struggle(told: Life, at: datetime) -> None:
     """Opened, promised, signed, and found to take twice as long."""
     told.do(c.OpenPartnership(client="Client", partner="Partner", opened_at=at, observed_since=at.date()))
-    for promise, kind, promised, unit in (("p1", "delay", 30, "days"), ("p2", "seniority", 8, "years")):
-        told.tell(at, e.PromiseMade(
-            promise=promise, side="partner", kind=kind, promised=promised, unit=unit, evidence="declared", text=TEXT,
-        ))  # fmt: skip
+    promise = partial(e.PromiseMade, side="partner", evidence="declared", text=TEXT)
+    told.tell(at, promise(promise="p1", kind="delay", promised=30, unit="days"))
+    told.tell(at, promise(promise="p2", kind="seniority", promised=8, unit="years"))
     told.tell(at, e.ContractSigned(contract="c1", starts_on=at.date(), amount=120_000_00, currency="EUR"))
     told.tell(at + timedelta(days=70), e.PromiseMeasured(promise="p1", actual=66))
 

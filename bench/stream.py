@@ -14,7 +14,7 @@ from domain import events as e
 from domain.partnership import fold
 from events.envelope import Context
 from service.app import first_start, running
-from service.handler import Asked
+from service.handler import Asked, Outcome
 from service.projections.partnerships import stream_of
 from service.services import Services
 from service.settings import Settings
@@ -50,7 +50,7 @@ class Stream:
         """Tell the daily run until the stream is so long."""
         state = await self.services.states.load(self.organisation, self.name)
         missing = length - state.version
-        pending: list[asyncio.Future[object]] = []
+        pending: list[asyncio.Future[Outcome]] = []
         for moment, fact in islice(daily(at, (until - at) / (missing + 1)), missing):
             asked = self._asked(c.RecordFacts((c.Fact(fact, moment),)))
             asked.bulk = True

@@ -118,7 +118,8 @@ def assemble(settings: Settings, store: SqliteStore, clock: Callable[[], datetim
     handler = Handler(store, states, vault, clock, ids, timedelta(seconds=settings.clock_quiet_seconds))
     connectors = connectors_at_hand(settings)
     services = Services(
-        settings=settings, clock=clock, ids=ids, store=store, announce=store.lock.write, vault=vault, states=states, handler=handler,
+        settings=settings, clock=clock, ids=ids, store=store, announce=store.lock.write, vault=vault,
+        states=states, handler=handler,
         keys=Keys(store.query, handler, clock, ids),
         sources=Sources(store.query, handler, vault, connectors, settings, ids),
         connectors=connectors,
