@@ -148,7 +148,7 @@ async def write_log(database: sqlite3.Connection, writing: Writing) -> None:
 
 def _strip(database: sqlite3.Connection) -> list[str]:
     """Drop the triggers and indexes of the events; the statements that make them again."""
-    sql = "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = 'events' AND type IN ('index', 'trigger') AND sql IS NOT NULL"
+    sql = "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = 'events' AND type <> 'table' AND sql IS NOT NULL"
     found = database.execute(sql).fetchall()
     for kind, name, _ in found:
         database.execute(f"DROP {kind} {name}")

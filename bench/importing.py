@@ -37,7 +37,7 @@ Values = tuple[str | int | float | bytes | None, ...]
 
 
 class Lines:
-    """NDJSON without end: the daily run of some partnerships, from three years ago on, ten facts of one after the other."""
+    """NDJSON without end: the daily run of some partnerships, ten facts of one after the other."""
 
     def __init__(self, partnerships: list[str], now: datetime, *, texts: bool = False) -> None:
         self._partnerships = partnerships
@@ -91,11 +91,11 @@ def send_lines(server: Server, lines: bytes, prefix: str = "") -> float:
 def read_written(path: Path, after: int) -> Written:
     """The rows after a position."""
     with sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True) as database:
+        events = "SELECT * FROM events WHERE position > ? ORDER BY position"
+        keys = "SELECT * FROM idempotency WHERE position > ? ORDER BY position"
         return Written(
-            events=database.execute("SELECT * FROM events WHERE position > ? ORDER BY position", (after,)).fetchall(),
-            keys=database.execute(
-                "SELECT * FROM idempotency WHERE position > ? ORDER BY position", (after,)
-            ).fetchall(),
+            events=database.execute(events, (after,)).fetchall(),
+            keys=database.execute(keys, (after,)).fetchall(),
             due=database.execute("SELECT * FROM due").fetchall(),
         )
 

@@ -39,10 +39,8 @@ def measure(place: Workplace) -> list[Row]:
 def importing_growth(place: Workplace) -> float:
     """While one import of many lines runs."""
     with serving(place.fresh("memory")) as server:
-        lines = Lines(
-            open_partnerships(server, place.clients, min(PARTNERSHIPS, place.sizes.partnerships)), today(), texts=True
-        )
-        body = lines.take(place.sizes.memory_lines)
+        opened = open_partnerships(server, place.clients, min(PARTNERSHIPS, place.sizes.partnerships))
+        body = Lines(opened, today(), texts=True).take(place.sizes.memory_lines)
         before = _rest(server)
         send_lines(server, body)
         return server.memory("VmHWM") - before

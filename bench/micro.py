@@ -34,15 +34,8 @@ def measure(place: Workplace) -> list[Row]:
     sides = {**_deciding(told, many), **_coding(told, many)}
     figures = {f"{name} us": seconds * 1e6 for name, seconds in interleaved(rounds, sides).items()}
     figures |= {f"{name} us": seconds * 1e6 for name, seconds in asyncio.run(_appending(place, told)).items()}
-    return [
-        Row(
-            name="micro",
-            what="deciding a guarded fact",
-            measured=figures["decide guarded us"],
-            unit="us",
-            figures=figures,
-        )
-    ]
+    decided = figures["decide guarded us"]
+    return [Row(name="micro", what="deciding a guarded fact", measured=decided, unit="us", figures=figures)]
 
 
 def _each(many: int, work: Callable[[], object]) -> Callable[[], float]:

@@ -28,13 +28,13 @@ class Kind(Struct, frozen=True):
 KINDS = (
     Kind("guarded", lambda n: {"type": "promise.measured", "promise": "p1", "actual": 30 + n % 3, "unit": "days"}),
     Kind("sealed", lambda n: {
-        "type": "promise.made", "promise": f"q{n}", "side": "partner", "kind": "process", "promised": 1, "unit": "manual",
-        "evidence": "declared", "text": TEXT,
+        "type": "promise.made", "promise": f"q{n}", "side": "partner", "kind": "process", "promised": 1,
+        "unit": "manual", "evidence": "declared", "text": TEXT,
     }),
     Kind("plain", lambda n: {"type": "incident.raised", "incident": f"INC{n}", "priority": 3}),
     Kind("keyed", lambda n: {"type": "incident.raised", "incident": f"KEY{n}", "priority": 3}, keyed=True),
 )  # fmt: skip
-"""Guarded: seven guards are asked. Sealed: as guarded, with a text. Plain: no guard reads it. Keyed: with an Idempotency-Key."""
+"""Guarded: seven guards are asked. Sealed: as guarded, with a text. Plain: no guard reads it. Keyed: plain with a key."""
 
 
 class Post:

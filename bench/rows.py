@@ -63,18 +63,8 @@ def conditions() -> dict[str, Any]:
 
 def table(rows: Sequence[Row], *, judged: bool) -> str:
     """The rows for people, and under each what it is made of."""
-    lines = [("what", "measured", "floor", "aim", "verdict")]
-    for row in rows:
-        bounds = [_bound(row, bound) for bound in (row.floor, row.aim)]
-        lines.append(
-            (
-                f"{row.name}: {row.what}",
-                f"{figure(row.measured)} {row.unit}".strip(),
-                *bounds,
-                row.verdict(judged=judged),
-            )
-        )
-    widths = [max(len(line[column]) for line in lines) for column in range(5)]
+    lines = [HEADINGS, *(_cells(row, row.verdict(judged=judged)) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     told = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     for number, row in enumerate(rows):
         if row.figures:

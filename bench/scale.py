@@ -78,7 +78,7 @@ def measure(place: Workplace) -> list[Row]:
     ratios = {f"{kind} p99 ratio": found[f"{kind} p99 big ms"] / found[f"{kind} p99 small ms"] for kind in READS}
     return [
         Row(
-            name="scale", what=f"p99 of history, state and a page of events at {big.events:,} events to {small.events:,}",
+            name="scale", what=f"p99 of history, state and a page at {big.events:,} events to {small.events:,}",
             measured=max(ratios.values()), unit="x", floor=1.3, better="lower", figures={**ratios, **found, **cold},
         )
     ]  # fmt: skip

@@ -36,12 +36,12 @@ ECHOES = (
 )
 
 
-def tell(_: Settings, key: str | None) -> None:
+def tell(settings: Settings, key: str | None) -> None:
     """Tell the key to whoever started this process."""
     print(msgspec.json.encode({"key": key}).decode(), flush=True)
 
 
 if __name__ == "__main__":
-    server.build = partial(build, routes=(*ROUTES, *ECHOES))
+    server.build = partial(build, routes=(*ROUTES, *ECHOES))  # type: ignore[attr-defined]
     server._greet = tell
     server.run_server(server.serve_for_ever(Settings(database=f"sqlite:///{sys.argv[1]}", port=int(sys.argv[2]))))

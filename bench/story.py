@@ -39,7 +39,7 @@ class Life:
 
 
 def life(now: datetime, length: int = LENGTH) -> Life:
-    """A life of so many events: a promise broken, a struggle, a peace, then the daily run; nothing is owed at its end."""
+    """A life of so many events: a promise broken, a struggle, a peace, then the daily run; no debts to time."""
     told = Life(now)
     begin = now - timedelta(days=600)
     struggle(told, begin)
@@ -63,9 +63,8 @@ def struggle(told: Life, at: datetime) -> None:
 
 def peace(told: Life, at: datetime) -> None:
     """What sharing the power takes, and sharing it."""
-    told.tell(
-        at, e.BudgetRenegotiated(amount=150_000_00, currency="EUR"), e.PrioritiesAgreed(items=("payments", "audit"))
-    )
+    told.tell(at, e.BudgetRenegotiated(amount=150_000_00, currency="EUR"))
+    told.tell(at, e.PrioritiesAgreed(items=("payments", "audit")))
     told.tell(at, e.TradeoffDecided(kept="payments", given_up="the old portal"))
     for side in SIDES:
         told.tell(at, e.SelfReviewRecorded(side=side, own_part=TEXT, improvement=TEXT))

@@ -109,7 +109,11 @@ class Keys:
 
     def _forget(self, _: str, events: tuple[object, ...]) -> None:
         if any(getattr(each, "stream", "") == STREAM for each in events):
-            self._known.clear()
+            self.forget()
+
+    def forget(self) -> None:
+        """Ask the tables again for every key."""
+        self._known.clear()
 
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:
         """The caller. Raises ServiceError `unauthenticated`, the same for every reason."""

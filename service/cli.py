@@ -52,7 +52,10 @@ def show(value: Any, *, as_json: bool, text: str) -> None:  # noqa: ANN401  # an
 
 
 def run(work: Coroutine[Any, Any, R]) -> R:
-    """Run a piece of asynchronous work."""
+    """Run a piece of asynchronous work; what it logs goes to standard error."""
+    from service.telemetry import configure_logs
+
+    configure_logs(json=False)
     return asyncio.run(work)
 
 

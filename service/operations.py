@@ -30,9 +30,7 @@ async def client(settings: Settings, organisation: str | None = None) -> AsyncIt
     name = {OPERATOR_HEADER: organisation or settings.organisation}
     if held is not None and "token" in held:
         headers = {"Authorization": f"Bearer {held['token']}", **name}
-        async with httpx.AsyncClient(
-            base_url=held["url"], headers=headers, timeout=TIMEOUT, trust_env=False
-        ) as outside:
+        async with reached(held["url"], headers, trust_env=False) as outside:
             yield outside
         return
     async with running(settings) as services:
@@ -42,6 +40,16 @@ async def client(settings: Settings, organisation: str | None = None) -> AsyncIt
             transport=transport, base_url=settings.base_url, headers=headers, timeout=TIMEOUT
         ) as inside:
             yield inside
+
+
+@asynccontextmanager
+async def reached(url: str, headers: dict[str, str], *, trust_env: bool) -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client of another process. Raises ServiceError `unavailable` when that one does not answer."""
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT, trust_env=trust_env) as outside:
+        try:
+            yield outside
+        except httpx.TransportError as error:
+            raise ServiceError("unavailable", f"The server at {url} does not answer: {error}.") from error
 
 
 def answered(response: httpx.Response) -> Any:  # noqa: ANN401  # JSON of any shape
@@ -121,7 +129,7 @@ async def import_file(settings: Settings, file: Path, **wanted: Any) -> tuple[li
         headers["Idempotency-Key"] = wanted["prefix"]
     if wanted.get("url"):
         headers["Authorization"] = f"Bearer {wanted.get('key') or ''}"
-        async with httpx.AsyncClient(base_url=wanted["url"], timeout=TIMEOUT) as http:
+        async with reached(wanted["url"], {}, trust_env=True) as http:
             return await _send(http, file, headers)
     async with client(settings, wanted.get("organisation")) as http:
         return await _send(http, file, headers)

@@ -24,6 +24,8 @@ TOLD_EVERY = 100_000
 async def rebuild(services: "Services") -> dict[str, Any]:
     """Make the tables anew in one transaction, while writers wait: `{"events", "equal", "different"}`."""
     told: dict[str, Any] = await services.store.alone(_rebuild)
+    services.keys.forget()
+    services.sources.forget()
     await _look_again(services)
     return told
 

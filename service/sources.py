@@ -41,7 +41,11 @@ class Sources:
 
     def _forget(self, _: str, events: tuple[Any, ...]) -> None:
         if any(each.stream == STREAM for each in events):
-            self._known.clear()
+            self.forget()
+
+    def forget(self) -> None:
+        """Ask the tables again for every source."""
+        self._known.clear()
 
     def url(self, source: str) -> str:
         """The address that goes into the sender's settings."""

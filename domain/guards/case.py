@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from domain.events import Event, Figure, Verdict
 from domain.partnership import Partnership, Seen
@@ -23,6 +24,8 @@ class Case(Struct, frozen=True, kw_only=True):
     trigger: str
     side: Side | None = None
     reason: str | None = None
+    memo: dict[str, Any] = field(default_factory=dict)
+    """What several guards of one case would find anew; says nothing that the other fields do not."""
 
     @property
     def since(self) -> datetime:

@@ -25,10 +25,10 @@ def _gaps(case: Case, shows: Callable[[m.Gap], bool]) -> list[m.Gap]:
     if not _shaken(case):
         return []
     if case.trigger == "relapse":
-        found = list(m.news(case.state, case.now, shows))
-    else:
-        found = [gap for gap in m.gaps(case.state, case.now) if shows(gap)]
-    return [gap for gap in found if case.news(max(gap.seen))]
+        return [gap for gap in m.news(case.state, case.now, shows) if case.news(max(gap.seen))]
+    if "gaps" not in case.memo:
+        case.memo["gaps"] = [gap for gap in m.gaps(case.state, case.now) if case.news(max(gap.seen))]
+    return [gap for gap in case.memo["gaps"] if shows(gap)]
 
 
 def _shock(case: Case, shows: Callable[[m.Gap], bool], required: float) -> Finding:

@@ -216,7 +216,7 @@ async def test_a_new_policy_changes_what_falls_due(http, services, clock):
 async def test_one_partnership_that_cannot_be_settled_does_not_keep_the_others(http, services, clock):
     await power_struggle(http)
     opened = await weekly(http)
-    await services.store.writer.run(
+    await services.store.alone(
         lambda database: database.execute("INSERT INTO due VALUES ('acme', 'partnership-pn_gone', 1)")
     )
     clock.pass_by(days=12)

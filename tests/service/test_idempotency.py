@@ -231,7 +231,7 @@ async def test_while_the_first_still_runs_the_second_is_told_to_come_back(http, 
         held.set()
         release.wait(30)
 
-    holding = asyncio.create_task(services.store.writer.run(hold))
+    holding = asyncio.create_task(services.store.alone(hold))
     await asyncio.to_thread(held.wait)
     first = asyncio.create_task(http.post(path, json=FACT, headers=KEY))
     while len(services.handler._running) == 0:

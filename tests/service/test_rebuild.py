@@ -43,7 +43,7 @@ async def tables(services):
 
 
 async def tamper(services, sql):
-    await services.store.writer.run(lambda database: database.execute(sql))
+    await services.store.alone(lambda database: database.execute(sql))
 
 
 async def test_the_rebuilt_tables_equal_the_live_ones(operator, lived, services):
