@@ -34,7 +34,7 @@ KINDS = (
     Kind("plain", lambda n: {"type": "incident.raised", "incident": f"INC{n}", "priority": 3}),
     Kind("keyed", lambda n: {"type": "incident.raised", "incident": f"KEY{n}", "priority": 3}, keyed=True),
 )  # fmt: skip
-"""Guarded: seven guards are asked. Sealed: as guarded, with a text. Plain: no guard reads it. Keyed: plain with a key."""
+"""Guarded: seven guards are asked. Sealed: the same and a text. Plain: no guard reads it. Keyed: plain, with a key."""
 
 
 class Post:

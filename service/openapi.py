@@ -1,7 +1,7 @@
 """The published contract: an OpenAPI document built from the routes, the structs and the views' schemas."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -358,7 +358,8 @@ def _content(route: Route, status: int, name: str) -> Json:
 # --- files ---------------------------------------------------------------------------------------------------------------
 
 
-def documents() -> dict[str, bytes]:
+@cache
+def documents() -> Mapping[str, bytes]:
     """Every committed document by its file name."""
     document = openapi_document()
     found = {

@@ -101,16 +101,17 @@ def _route(method: str, path: str, operation: Json) -> str:
 
 def asset(name: str) -> tuple[str, bytes] | None:
     """(media type, bytes) of a file of the page, or None."""
-    return _assets().get(name)
+    if name == "style.css":
+        return "text/css; charset=utf-8", _style()
+    if name == "machine.svg":
+        return "image/svg+xml", diagram.svg().encode()
+    if f"docs/{name}" in DOCUMENTS:
+        from service.openapi import documents  # noqa: PLC0415  # as above
+
+        return "application/json", documents()[name]
+    return None
 
 
 @cache
-def _assets() -> Mapping[str, tuple[str, bytes]]:
-    from service.openapi import documents  # noqa: PLC0415  # as above
-
-    style = files("service.web").joinpath("static", "style.css").read_bytes()
-    return {
-        "style.css": ("text/css; charset=utf-8", style),
-        "machine.svg": ("image/svg+xml", diagram.svg().encode()),
-        **{file: ("application/json", raw) for file, raw in documents().items()},
-    }
+def _style() -> bytes:
+    return files("service.web").joinpath("static", "style.css").read_bytes()
