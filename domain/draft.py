@@ -117,11 +117,6 @@ class Draft:
             return Dues(silence(self.state, policy), self._dues.alarm)
         return self._dues
 
-    def owes(self, until: datetime) -> bool:
-        """Whether time brings anything by an instant."""
-        at = self.dues.at
-        return at is not None and at <= until
-
     def _alarmed(self, until: datetime) -> bool:
         """Whether time brings a transition by an instant."""
         return self.dues.alarm is not None and self.dues.alarm <= until

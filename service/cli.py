@@ -209,13 +209,14 @@ def doctor(database: str | None, as_json: bool) -> None:
     "--write", "folder", is_flag=False, flag_value="openapi", help="Write the documents to a folder (openapi)."
 )
 def openapi(database: str | None, as_json: bool, folder: str | None) -> None:  # noqa: ARG001  # the common options
-    """Print the OpenAPI document, or write all documents."""
+    """Print the OpenAPI document, or write all documents, and the pages of docs/ beside them that code makes."""
     from service.openapi import openapi_bytes, write_documents
+    from service.pages import write_pages
 
     if folder is None:
         click.echo(openapi_bytes().decode())
         return
-    written = [str(path) for path in write_documents(Path(folder))]
+    written = [str(path) for path in (*write_documents(Path(folder)), *write_pages(Path(folder).parent / "docs"))]
     show(written, as_json=as_json, text="\n".join(written))
 
 

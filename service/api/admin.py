@@ -11,13 +11,14 @@ from domain.policy import Policy, checked
 from domain.types import Identifier, Side, Words
 from events.codec import decode, from_microseconds
 from events.envelope import RecordedEvent
+from events.store import Idempotency
 from service.api.paging import page, read_cursor
 from service.api.partnerships import PAGED, answered_before
 from service.api.route import Answer, Call, Route
 from service.auth import OPERATOR, NewKey, check_scopes
 from service.body import read_instant
 from service.errors import ServiceError
-from service.handler import POLICY_STREAM, Administer, Asked
+from service.handler import POLICY_STREAM, Administer, Asked, Outcome
 from service.projections import keys as table
 from service.projections.due import rows_of_all
 from service.rebuilding import rebuild
@@ -239,18 +240,28 @@ async def adopt_policy(call: Call) -> Answer:
         checked(policy)
     except ValueError as error:
         raise ServiceError("bad_policy", str(error)) from error
-    once = await call.idempotency(201)
-    version = await call.services.store.version(call.organisation, POLICY_STREAM)
-    adopted = e.PolicyAdopted(version=version + 1, policy=policy)
-    asked = Asked(
-        organisation=call.organisation, stream=POLICY_STREAM, context=call.context,
-        command=Administer(events=(adopted,), expected=version), key=once,
-        rows=await rows_of_all(call.services.query, call.organisation, call.now),
-    )  # fmt: skip
-    outcome = await call.services.handler.handle(asked)
+    outcome = await _adopt(call, policy, await call.idempotency(201))
     view = _policy_view(outcome.events[0])
     headers = {"Location": f"/v1/policies/{view['version']}", **answered_before(yes=outcome.replayed is not None)}
     return Answer(status=201, body=view, headers=headers)
+
+
+async def _adopt(call: Call, policy: Policy, once: Idempotency | None) -> Outcome:
+    """Adopt under the next version; whoever was faster takes that one first, and only If-Match makes that an error."""
+    version = await call.services.store.version(call.organisation, POLICY_STREAM)
+    expected = version if call.if_match is None else call.if_match
+    adopted = e.PolicyAdopted(version=expected + 1, policy=policy)
+    asked = Asked(
+        organisation=call.organisation, stream=POLICY_STREAM, context=call.context,
+        command=Administer(events=(adopted,), expected=expected), key=once,
+        rows=await rows_of_all(call.services.query, call.organisation, call.now),
+    )  # fmt: skip
+    try:
+        return await call.services.handler.handle(asked)
+    except ServiceError as error:
+        if error.code != "stale_version" or call.if_match is not None:
+            raise
+        return await _adopt(call, policy, once)
 
 
 def _policy_view(recorded: RecordedEvent) -> dict[str, Any]:

@@ -134,6 +134,10 @@ async def answer_events(call: Call, outcome: Outcome) -> Answer:
 
 async def record_anywhere(call: Call) -> Answer:
     """Record facts of one partnership, named by its id or by a link: one, or an array of at most 100."""
+    if (wanted := call.query("results")) is not None:
+        raise ServiceError(
+            "bad_parameter", f"results is {wanted!r}; it is `all`, and for an import (application/x-ndjson) only."
+        )
     value = call.json()
     lines = value if isinstance(value, list) else [value]
     _check_array(lines)
@@ -239,7 +243,7 @@ async def _request_override(call: Call, stream: str, force: Force) -> Answer:
 
 def state_named(to: str) -> str:
     """A machine state from a stage's id, an outcome's name, or both."""
-    return next((state for state in machine.STATES if to in (state, state.partition(".")[2])), to)
+    return next((state for state in machine.STATES if to and to in (state, state.partition(".")[2])), to)
 
 
 async def approve_override(call: Call) -> Answer:

@@ -1,12 +1,13 @@
 """Partnerships: open, list, read, link, look back."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from domain import commands as c
-from domain.types import Day, Identifier, Words
+from domain.types import STAGES, Day, Identifier, Words
 from service.api.paging import page, read_cursor
 from service.api.route import Answer, Call, Parameter, Route, no_partnership
 from service.body import read_instant
@@ -96,6 +97,8 @@ async def list_partnerships(call: Call) -> Answer:
     if any(part is not None for part in parts):
         return await _by_link(call, parts)
     only = call.principal.partnerships
+    _known("stage", call.query("stage"), STAGES)
+    _known("outcome", call.query("outcome"), OUTCOMES)
     wanted = listed.Filter(
         stage=call.query("stage"), outcome=call.query("outcome"), client=call.query("client"),
         partner=call.query("partner"), open=call.flag("open"), only=None if only is None else tuple(sorted(only)),
@@ -103,6 +106,12 @@ async def list_partnerships(call: Call) -> Answer:
     ids = await listed.list_ids(call.services.query, call.organisation, wanted, read_cursor(call), call.limit + 1)
     shown = ids[: call.limit]
     return page(call, [await view_now(call, each) for each in shown], shown[-1] if len(ids) > len(shown) else None)
+
+
+def _known(name: str, given: str | None, known: Sequence[str]) -> None:
+    """Refuse a filter that can never match: a typing error must not look like an empty portfolio."""
+    if given is not None and given not in known:
+        raise ServiceError("bad_parameter", f"{name} is {given!r}; it is one of {', '.join(known)}.")
 
 
 async def _by_link(call: Call, parts: list[str | None]) -> Answer:
@@ -193,6 +202,8 @@ async def _change_link(call: Call, command: c.AddLink | c.RemoveLink) -> Answer:
     await call.services.handler.handle(asked)
     return await answer_partnership(call, call.partnership())
 
+
+OUTCOMES = ("maturity", "separating", "separated")
 
 PAGED = (
     Parameter(name="cursor", description="`next` of the page before."),

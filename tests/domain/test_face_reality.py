@@ -118,6 +118,15 @@ def test_lesser_breaches_add_up_for_180_days(days, shock):
     then(outcome).enters("power_struggle", by="lesser_breaches") if shock else then(outcome).stays()
 
 
+def test_a_policy_may_want_three_lesser_breaches_and_two_are_shown_as_two():
+    story = given(
+        opened("2020-01-01"), on("2020-02-01", reality("legacy"), reality("process")), policy=Policy(lesser_breaches=3)
+    )
+    found = story.finding("lesser_breaches", "2020-03-01", "face_reality")
+    assert (found.met, found.actual, len(found.evidence)) == (False, 2, 2)
+    then(when(story, on("2020-03-01", reality("legacy")))).enters("power_struggle", by="lesser_breaches")
+
+
 def test_the_same_promise_measured_twice_is_one_lesser_breach():
     story = given(opened("2020-01-01"), on("2020-01-01", promise("a", "delay", 100)))
     then(when(story, on("2020-02-01", measured("a", 130), measured("a", 131)))).stays("honeymoon")

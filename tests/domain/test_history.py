@@ -179,6 +179,7 @@ def test_a_revision_does_not_measure_a_promise():
         sharing(), on("2020-12-01", promise("q", "other", 5, due_on="2021-06-30")), on("2021-06-01", revised("q", 6))
     )
     assert told(story, "2022-01-01") == [("honeymoon", "2021-07-01", None)]
+    assert list(overdue_promises(story.state, at("2022-01-01"))) == ["q"]
 
 
 def test_the_overlap_begins_when_the_promise_was_told_if_its_day_was_past():

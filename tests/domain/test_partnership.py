@@ -15,12 +15,14 @@ from domain.policy import POLICY_1
 from domain.types import Sealed, months_before, person, whole_months
 from tests.domain.story import (
     at,
+    contract,
     day,
     dispute,
     given,
     held,
     incident,
     issued,
+    month,
     on,
     opened,
     paid,
@@ -82,12 +84,32 @@ def test_forgotten_invoices_are_remembered_as_tallies_of_their_days():
     facts = []
     for n in range(2 * KEPT_CLOSED + 10):
         late = n % 4 == 0
-        facts += [issued(f"k{n:05}", 10), paid(f"k{n:05}", "2030-01-01" if late else "2010-01-01")]
+        on_the_day = (at("2010-01-01") + timedelta(days=2 * n + 2 + 30 + late)).date().isoformat()
+        facts += [issued(f"k{n:05}", 10), paid(f"k{n:05}", on_the_day)]
     state = fold(told(*facts, start="2010-01-01"))
     found = punctuality(state, POLICY_1, date(2009, 1, 1), date(2040, 1, 1))
     count = 2 * KEPT_CLOSED + 10
     assert found.due == {"EUR": count * 10}
     assert found.punctual == {"EUR": (count - (count + 3) // 4) * 10}
+
+
+def test_a_month_is_what_was_said_of_it_last_whatever_came_first():
+    facts = [("2020-03-05", month("2020-01", 1)), ("2020-03-01", month("2020-02", 2)), ("2020-04-01", month("2020-02", 3)),
+             ("2020-03-04", month("2020-01", 4))]  # fmt: skip
+    for told_in in (facts, facts[::-1]):
+        events = [e.Happened(n, "", at(when), fact) for n, (when, fact) in enumerate(told_in, 2)]
+        assert [each.met for each in fold([OPENED, *events]).slas["s1"].months] == [1, 3]
+
+
+def test_a_contract_known_by_its_renewals_began_with_the_first_and_a_signature_says_better():
+    renewal = e.ContractRenewed(contract="c1", starts_on=day("2020-01-01"))
+    events = [
+        e.Happened(n, "", at(when), renewal) for n, when in enumerate(("2022-01-01", "2021-01-01", "2023-01-01"), 2)
+    ]
+    assert fold([OPENED, *events]).contracts["c1"].opened.at == at("2021-01-01")
+    signed = e.Happened(5, "", at("2022-06-01"), contract("2020-01-01"))
+    for told_in in ([*events, signed], [signed, *events]):
+        assert fold([OPENED, *told_in]).contracts["c1"].opened.at == at("2022-06-01")
 
 
 def test_a_day_counts_a_thousand_facts_of_a_colour_and_never_spills_into_the_next():

@@ -118,6 +118,16 @@ def test_d3_a_revision_alone_is_no_relapse():
     then(when(given(sharing()), on("2020-12-01", revised("p1", 300)))).stays("power_sharing")
 
 
+def test_d3_a_revision_is_not_the_last_measure():
+    story = given(sharing(), on("2020-11-01", revised("p1", 20)))
+    then(when(story, on("2020-12-01", measured("p1", 68)))).stays("power_sharing")
+
+
+def test_d3_a_revision_of_the_same_instant_is_in_force():
+    story = given(sharing(), on("2020-09-02", promise("d", "delay", 30)), on("2020-12-01", revised("d", 60)))
+    then(when(story, on("2020-12-01", measured("d", 70)))).stays("power_sharing")
+
+
 def test_d3_a_clients_budget_that_shrinks_is_news_too():
     story = given(sharing(), on("2020-09-02", promise("b", "budget", 130, side="client")))
     then(when(story, on("2020-12-01", measured("b", 101)))).stays()

@@ -60,7 +60,9 @@ def test_every_stage_can_be_left_for_a_reason(state):
 
 @pytest.mark.parametrize("reason", [None, "because"])
 def test_without_a_reason_that_exists_nobody_separates(reason):
-    then(when(given(sharing()), asked("separate", LATER, reason=reason))).is_refused("reason_given")
+    outcome = when(given(sharing()), asked("separate", LATER, reason=reason))
+    then(outcome).is_refused("reason_given")
+    assert outcome.decision.events[-1].data.guards[0].actual == (reason or "none")
 
 
 def test_a_critical_partnership_needs_an_exit_plan_and_another_does_not():

@@ -10,12 +10,15 @@ from tests.domain.story import (
     budget,
     constraint,
     given,
+    honeymoon,
     imposed,
     later,
+    measured,
     negotiated,
     on,
     peace,
     priorities,
+    reality,
     review,
     sharing,
     struggling,
@@ -193,6 +196,20 @@ def test_d19_a_relapse_is_not_undone_by_what_was_agreed_before_it():
         "power_struggle",
         "power_sharing",
     ]
+
+
+def test_a_chain_of_automatic_transitions_is_followed_to_its_end_each_trigger_once():
+    story = given(honeymoon(), on("2020-08-01", *ALL), policy=SWITCHED)
+    outcome = when(story, on("2020-06-01", measured("p1", 66)))
+    entries = then(outcome).entries()
+    assert [(each.data.trigger, each.occurred_at) for each in entries] == [
+        ("face_reality", at("2020-06-01")),
+        ("share_power", at("2020-08-01")),
+    ]
+    assert [each.decided_at for each in entries] == [at("2020-08-01")] * 2
+    story = given(honeymoon(), on("2020-08-01", *ALL), on("2020-09-01", reality(concealed=True)), policy=SWITCHED)
+    entries = then(when(story, on("2020-06-01", measured("p1", 66)))).entries()
+    assert [each.data.trigger for each in entries] == ["face_reality", "share_power"]
 
 
 def test_sharing_power_is_peoples_to_decide_by_default():

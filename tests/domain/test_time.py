@@ -120,6 +120,12 @@ def test_an_invoice_is_overdue_at_the_midnight_after_its_due_day(due_on, instant
     )
 
 
+def test_an_invoice_overdue_before_it_was_observed_is_no_fact():
+    story = observed(on("2020-01-02", issued("a")), since="2020-02-02")
+    assert due(story) is None
+    assert due(observed(on("2020-01-02", issued("a")), since="2020-02-01")) == at("2020-02-02")
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_a_paid_invoice_owes_nothing_whichever_arrives_first(first):
     facts = [on("2020-01-02", issued("a")), on("2020-01-03", paid("a", "2020-01-03"))]

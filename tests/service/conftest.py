@@ -48,6 +48,14 @@ async def shared(tmp_path_factory):
             yield running, everything
 
 
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory):
+    """One `noces serve` process for all tests that leave it as it was."""
+    server = Server(tmp_path_factory.mktemp("standing") / "noces.db", port=free_port()).start()
+    yield server
+    server.kill()
+
+
 @pytest.fixture
 def serve(tmp_path):
     """Starts `noces serve` processes; each is ended with the test."""

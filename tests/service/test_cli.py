@@ -249,10 +249,10 @@ def test_the_doctor_finds_what_is_unsafe(run, tmp_path):
     assert (status, findings["master_key"], findings["public_base_url"]) == (1, "unsafe", "unsafe")
 
 
-def test_the_doctor_looks_beside_a_live_server(server, run):
-    status, said, _ = run("doctor", "--json")
+def test_the_doctor_looks_beside_a_live_server(standing, run):
+    status, said, _ = run("doctor", "--json", "--database", f"sqlite:///{standing.path}")
     lock = next(each for each in json.loads(said) if each["name"] == "lock")
-    assert (status, str(server.process.pid) in lock["detail"]) == (0, True)
+    assert (status, str(standing.process.pid) in lock["detail"]) == (0, True)
 
 
 def test_the_machine_and_the_documents_are_printed(run):

@@ -149,6 +149,14 @@ async def test_a_stage_that_the_command_itself_moves_is_no_reason_to_refuse_it(h
     assert (answer.status_code, answer.json()["stage"]) == (201, "power_struggle")
 
 
+async def test_a_policy_that_was_adopted_meanwhile_makes_the_next_one_stale(http, services):
+    answer = await http.post("/v1/policies", json={"honeymoon_days": 700}, headers={"If-Match": '"1"'})
+    assert (answer.status_code, answer.json()["version"]) == (201, 2)
+    before = await head(services)
+    problem(await http.post("/v1/policies", json={}, headers={"If-Match": '"1"'}), 412, "stale_version")
+    assert await head(services) == before
+
+
 async def test_there_is_no_304_where_time_changes_the_answer(http):
     opened = (await open_partnership(http))["id"]
     for path in ("", "/history"):

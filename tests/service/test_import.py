@@ -295,12 +295,12 @@ async def test_what_is_wrong_with_the_request_itself_is_a_problem(http, services
     assert await head(services) == before
 
 
-async def test_results_arrive_while_lines_are_still_sent(server):
+async def test_results_arrive_while_lines_are_still_sent(standing):
     """Only two ends of one real connection can tell."""
-    with server.client() as http:
-        opened = http.post("/v1/partnerships", json={"client": "A", "partner": "B"}).json()["id"]
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    head_lines = f"POST /v1/facts?results=all HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.key}\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with standing.client() as http:
+        opened = http.post("/v1/partnerships", json={"client": "Live import", "partner": "B"}).json()["id"]
+    reader, writer = await asyncio.open_connection("127.0.0.1", standing.port)
+    head_lines = f"POST /v1/facts?results=all HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {standing.key}\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
     writer.write(head_lines.encode())
     told = b""
     for number in range(5):
@@ -317,16 +317,16 @@ async def test_results_arrive_while_lines_are_still_sent(server):
 
 
 @pytest.mark.parametrize("query", ["", "?results=all"])
-async def test_a_cut_keeps_the_lines_that_arrived_and_the_rest_can_be_sent_again(server, query):
-    with server.client() as http:
-        opened = http.post("/v1/partnerships", json={"client": "A", "partner": "B"}).json()["id"]
-        lines = [line(opened, number, key=f"k{number}") for number in range(400)]
+async def test_a_cut_keeps_the_lines_that_arrived_and_the_rest_can_be_sent_again(standing, query):
+    with standing.client() as http:
+        opened = http.post("/v1/partnerships", json={"client": f"Import {query!r}", "partner": "B"}).json()["id"]
+        lines = [line(opened, number, key=f"{query}{number}") for number in range(400)]
         raw = ndjson(lines)
-        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        first = f"POST /v1/facts{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.key}\r\nContent-Type: application/x-ndjson\r\nContent-Length: {len(raw)}\r\n\r\n"
+        _, writer = await asyncio.open_connection("127.0.0.1", standing.port)
+        first = f"POST /v1/facts{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {standing.key}\r\nContent-Type: application/x-ndjson\r\nContent-Length: {len(raw)}\r\n\r\n"
         writer.write(first.encode() + raw[: len(raw) // 2])
         await writer.drain()
-        while not (found := http.get("/v1/events?type=incident.raised").json()["items"]):
+        while not (found := http.get(f"/v1/partnerships/{opened}/events?type=incident.raised").json()["items"]):
             await asyncio.sleep(0.02)
         writer.close()
         answer = http.post("/v1/facts", content=raw, headers=NDJSON)
@@ -334,6 +334,7 @@ async def test_a_cut_keeps_the_lines_that_arrived_and_the_rest_can_be_sent_again
         assert summary["accepted"] + summary["repeated"] == 400
         assert summary["repeated"] >= len(found)
         events = [
-            each["data"]["incident"] for each in http.get("/v1/events?type=incident.raised&limit=500").json()["items"]
+            each["data"]["incident"]
+            for each in http.get(f"/v1/partnerships/{opened}/events?type=incident.raised&limit=500").json()["items"]
         ]
         assert events == [f"i{number}" for number in range(400)]
