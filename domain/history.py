@@ -168,11 +168,14 @@ def _open(start: datetime, end: datetime | None, until: datetime) -> Iterator[In
 
 
 def _active(state: Partnership, policy: Policy, until: datetime) -> list[list[Interval]]:
-    """Per stage, when the coloured facts of the sliding window made it active; one sweep of the days."""
+    """Per stage, when the coloured facts of the sliding window made it active; one sweep of the days.
+
+    Each time lasts for the calm days beyond its end, so that a shorter pause is none.
+    """
     today, window = until.toordinal(), policy.activation_days
     days = measures.coloured_days(state, 1, today)
-    lives = [_Life(policy.overlap_calm_days) for _ in STAGES]
-    counts, total, before = [0] * 5, 0, [False] * 5
+    found: list[list[Interval]] = [[] for _ in STAGES]
+    counts, total, before, began = [0] * 5, 0, [False] * 5, [0] * 5
     for day in sorted({*days, *(day + window for day in days)}):
         if day > today:
             break
@@ -184,41 +187,20 @@ def _active(state: Partnership, policy: Policy, until: datetime) -> list[list[In
             total -= number
         least = measures.active_from(total, policy)
         active = [count >= least for count in counts]
-        if active != before:
-            for life, is_active in zip(lives, active, strict=True):
-                life.turn(day, is_active=is_active)
-            before = active
-    return [life.intervals(today) for life in lives]
+        for stage in _turned(before, active):
+            if active[stage]:
+                began[stage] = day
+            else:
+                found[stage].append((_midnight(began[stage]), _midnight(day + policy.overlap_calm_days)))
+        before = active
+    for stage in _turned([False] * 5, before):
+        found[stage].append((_midnight(began[stage]), None))
+    return found
 
 
-class _Life:
-    """A stage's active times in days; a pause shorter than the calm days does not end one."""
-
-    def __init__(self, calm: int) -> None:
-        self.calm = calm
-        self.found: list[Interval] = []
-        self.start: int | None = None
-        self.below: int | None = None
-
-    def turn(self, day: int, *, is_active: bool) -> None:
-        if not is_active:
-            if self.start is not None and self.below is None:
-                self.below = day
-            return
-        self.close(day)
-        self.below = None
-        if self.start is None:
-            self.start = day
-
-    def close(self, day: int) -> None:
-        """End the running time where it has been calm for long enough by a day."""
-        if self.start is not None and self.below is not None and self.below + self.calm <= day:
-            self.found.append((_midnight(self.start), _midnight(self.below + self.calm)))
-            self.start = None
-
-    def intervals(self, today: int) -> list[Interval]:
-        self.close(today)
-        return self.found if self.start is None else [*self.found, (_midnight(self.start), None)]
+def _turned(before: list[bool], after: list[bool]) -> list[int]:
+    """The places that differ."""
+    return [] if before == after else [n for n in range(len(after)) if before[n] != after[n]]
 
 
 def _midnight(day: int) -> datetime:

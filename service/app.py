@@ -123,7 +123,7 @@ def assemble(settings: Settings, store: SqliteStore, clock: Callable[[], datetim
         keys=Keys(store.query, handler, clock, ids),
         sources=Sources(store.query, handler, vault, connectors, settings, ids),
         connectors=connectors,
-        inbox=Inbox(store, store.query, handler, connectors, clock, ids, telemetry.item),
+        inbox=Inbox(store, handler, connectors, vault, clock, ids, telemetry.item),
         time=Clock(store.query, handler, clock, settings.clock_seconds),
         views=Views(store.query, vault), telemetry=telemetry,
     )  # fmt: skip

@@ -122,9 +122,7 @@ class Keys:
             raise unauthenticated("No key was sent; use `Authorization: Bearer <key>` or `X-Api-Key`.")
         parsed = parse(text)
         if parsed is None and hmac.compare_digest(text.encode(), self.run_token.encode()):
-            return Principal(
-                organisation=headers.get(OPERATOR_HEADER, ""), key=OPERATOR, scopes=frozenset((*SCOPES, OPERATOR))
-            )
+            return _operator(headers.get(OPERATOR_HEADER, ""))
         if parsed is None:
             raise unauthenticated("This is no key of this service; a key looks like noces_<id>_<secret>.")
         key, digest = parsed
@@ -194,6 +192,12 @@ class Keys:
                 key=once, rows=tuple(rows),
             )
         )  # fmt: skip
+
+
+def _operator(organisation: str) -> Principal:
+    if not organisation:
+        raise ServiceError("bad_parameter", f"The operator names an organisation in the header {OPERATOR_HEADER}.")
+    return Principal(organisation=organisation, key=OPERATOR, scopes=frozenset((*SCOPES, OPERATOR)))
 
 
 def _directory(key: str, organisation: str, digest: bytes) -> Put:

@@ -10,26 +10,27 @@ from datetime import datetime
 import msgspec
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domain import commands as c
 from domain import events as e
 from domain.errors import DomainError
 from events.codec import decode
 from events.envelope import Context, RecordedEvent, Trust
-from events.store import Append, Conflict, EventStore, Idempotency, RowChange, StoreError
+from events.store import Append, Conflict, Database, Idempotency, RowChange, StoreError
 from service.api.facts import read_fact
 from service.connectors.compiled import Connector
 from service.connectors.engine import Item, map_delivery
 from service.errors import ServiceError
 from service.handler import Asked, Handler
 from service.ids import Ids
-from service.projections import Query
 from service.projections import inbox as table
 from service.projections import links as linked
 from service.projections import partnerships as listed
 from service.projections.inbox import StoredDelivery, StoredItem
 from service.projections.keys import Source, find_source
 from service.projections.links import Link
+from service.vault import Vault
 
 log = structlog.get_logger()
 
@@ -48,12 +49,13 @@ class Inbox:
     """Receives deliveries and applies their items."""
 
     def __init__(
-        self, store: EventStore, query: Query, handler: Handler, connectors: Mapping[str, Connector],
+        self, store: Database, handler: Handler, connectors: Mapping[str, Connector], vault: Vault,
         clock: Callable[[], datetime], ids: Ids, count: Callable[[str, str], None] = lambda *_: None,
     ) -> None:  # fmt: skip
+        self._vault = vault
         self._count = count
         self._store = store
-        self._query = query
+        self._query = store.query
         self._handler = handler
         self._connectors = connectors
         self._clock = clock
@@ -86,7 +88,8 @@ class Inbox:
 
     async def _stored(self, organisation: str, delivery: StoredDelivery, items: Sequence[Item]) -> bool:
         """Write the delivery with the claims of its items; false when another delivery was faster with one of them."""
-        rows: list[RowChange] = [table.delivery_row(organisation, delivery)]
+        sealed = self._vault.wrap(organisation, _place(delivery.id), delivery.body)
+        rows: list[RowChange] = [table.delivery_row(organisation, replace(delivery, body=sealed))]
         for ordinal, item in enumerate(items):
             stored = StoredItem(
                 source=delivery.source, key=item.key, inbox=delivery.id, ordinal=ordinal, status="received",
@@ -146,9 +149,16 @@ class Inbox:
             finally:
                 self._work.task_done()
 
+    async def find(self, organisation: str, inbox: str) -> StoredDelivery | None:
+        """A delivery as it came; its body, which names people, is sealed in the table."""
+        stored = await table.find_delivery(self._query, organisation, inbox)
+        if stored is None:
+            return None
+        return replace(stored, body=self._vault.unwrap(organisation, _place(inbox), stored.body))
+
     async def apply(self, organisation: str, inbox: str, *, again: Sequence[str] = ("received",)) -> list[StoredItem]:
         """Apply the items of a delivery that have one of these statuses; what was applied stays so."""
-        delivery = await table.find_delivery(self._query, organisation, inbox)
+        delivery = await self.find(organisation, inbox)
         if delivery is None:
             return []
         source = await find_source(self._query, organisation, delivery.source)
@@ -169,6 +179,8 @@ class Inbox:
             try:
                 await self._apply_facts(organisation, delivery, stored, item)
             except (DomainError, ServiceError) as error:
+                if error.code == "still_running":
+                    return  # somebody else applies this very item, and says what became of it
                 reason = error.message if isinstance(error, DomainError) else error.detail
                 if isinstance(error, ServiceError) and error.status == 503:  # noqa: PLR2004
                     raise StoreError("unavailable", reason) from error
@@ -182,6 +194,8 @@ class Inbox:
             waiting = table.waits_for(organisation, stored, links)
             reason = f"no partnership has the link {names}; PUT it and this item is applied"
             await self._settle(organisation, stored, "unmatched", rule=item.rule, reason=reason, rows=waiting)
+            if await self._find(organisation, links) is not None:
+                self.run(organisation, delivery.id)  # the link came between looking for it and waiting for it
             return
         context = Context(
             actor=delivery.source,
@@ -276,6 +290,10 @@ class Inbox:
     async def _run_waiting(self, organisation: str, link: Link) -> None:
         for inbox in await table.waiting_for(self._query, organisation, link):
             self.run(organisation, inbox)
+
+
+def _place(inbox: str) -> str:
+    return f"inbox/{inbox}"
 
 
 def _secret(name: str) -> bool:

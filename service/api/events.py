@@ -8,6 +8,7 @@ import msgspec
 from domain import events as e
 from events.envelope import RecordedEvent
 from events.store import Page
+from service.api.paging import next_link
 from service.api.route import Answer, Call, Parameter, Route
 from service.errors import ServiceError
 from service.projections import partnerships as listed
@@ -48,7 +49,8 @@ async def _feed(call: Call, stream: str | None) -> Answer:
         page = await _wait(call, after, types, stream, wait)
     items = await call.services.views.events(call.organisation, page.events)
     body = {"items": items, "next": str(page.position), "position": page.position}
-    return Answer(body=body, headers={"Vary": "Accept"})
+    more = next_link(call, str(page.position)) if len(page.events) == call.limit else {}
+    return Answer(body=body, headers={"Vary": "Accept", **more})
 
 
 async def _lines(call: Call, after: int, types: Sequence[str], stream: str | None) -> AsyncIterator[bytes]:

@@ -99,7 +99,7 @@ async def replay_inbox(call: Call) -> Answer:
 
 
 async def _find(call: Call, identifier: str) -> StoredDelivery:
-    found = await table.find_delivery(call.services.query, call.organisation, identifier)
+    found = await call.services.inbox.find(call.organisation, identifier)
     if found is None:
         raise ServiceError("not_found", f"There is no delivery {identifier!r} here.")
     return found

@@ -30,8 +30,12 @@ def make_cursor(value: str) -> str:
 def page(call: Call, items: list[Any], last: str | None) -> Answer:
     """A page of a list; `last` is the last item's id where more may follow."""
     following = None if last is None else make_cursor(last)
-    headers = {}
-    if following is not None:
-        query = dict(call.request.query_params.items()) | {"cursor": following}
-        headers["Link"] = f'<{call.services.settings.base_url}{call.request.url.path}?{urlencode(query)}>; rel="next"'
+    headers = {} if following is None else next_link(call, following)
     return Answer(body={"items": items, "next": following}, headers=headers)
+
+
+def next_link(call: Call, cursor: str) -> dict[str, str]:
+    """The header that leads to the next page of the same list."""
+    query = dict(call.request.query_params.items()) | {"cursor": cursor}
+    address = f"{call.services.settings.base_url}{call.request.url.path}?{urlencode(query)}"
+    return {"Link": f'<{address}>; rel="next"'}

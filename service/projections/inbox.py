@@ -67,7 +67,7 @@ class StoredItem(Struct, frozen=True, kw_only=True):
 
 
 class StoredDelivery(Struct, frozen=True, kw_only=True):
-    """A delivery as it came; `headers` hold no secrets."""
+    """A delivery as it came; `headers` hold no secrets, and `body` is sealed where it is stored."""
 
     id: str
     source: str

@@ -209,7 +209,7 @@ def test_a_chain_of_automatic_transitions_is_followed_to_its_end_each_trigger_on
     assert [each.decided_at for each in entries] == [at("2020-08-01")] * 2
     story = given(honeymoon(), on("2020-08-01", *ALL), on("2020-09-01", reality(concealed=True)), policy=SWITCHED)
     entries = then(when(story, on("2020-06-01", measured("p1", 66)))).entries()
-    assert [each.data.trigger for each in entries] == ["face_reality", "share_power"]
+    assert [each.data.trigger for each in entries] == ["face_reality", "share_power", "relapse"]
 
 
 def test_sharing_power_is_peoples_to_decide_by_default():

@@ -83,6 +83,7 @@ VALUES = {
     "before the calendar in UTC": (DATED % '"0001-01-01T00:00:00+14:00"', 400, "bad_parameter"),
     "Arabic digits": (DATED % '"٢٠٢٠-01-01T00:00:00Z"', 400, "bad_parameter"),
     "a time with a newline": (DATED % '"2020-01-01T00:00:00Z\\n"', 400, "bad_parameter"),
+    "a time before all partnerships": (DATED % '"1800-01-01T00:00:00Z"', 422, "wrong_dates"),
     "a future time": (DATED % '"2026-06-01T12:05:01Z"', 422, "future_time"),
     "a far future time": (DATED % '"9999-12-31T23:59:59Z"', 422, "future_time"),
     "the end of the calendar": (DATED % '"9999-12-31T23:59:59-14:00"', 400, "bad_parameter"),
@@ -239,6 +240,7 @@ async def test_a_name_that_could_be_taken_for_two_is_refused(http, services):
 
 POLICIES = {
     "an unknown threshold": ({"patience": 3}, 400),
+    "a ratio too small to write": ({"delay_doubled": 1e-9}, 400),
     "a negative ratio": ({"delay_doubled": -1}, 400),
     "an unknown trigger": ({"guards": {"elope": []}}, 422),
     "a guard of another trigger": ({"guards": {"share_power": ["partnership_age"]}}, 422),

@@ -62,6 +62,26 @@ async def test_next_and_position_are_told_also_at_the_end_and_where_nothing_matc
     assert (beyond["items"], beyond["position"]) == ([], end + 100)
 
 
+async def test_a_full_page_links_to_the_next_one(http):
+    await power_struggle(http)
+    found, url = [], "/v1/events?limit=3&type=promise.*,stage.*"
+    while url:
+        answer = await http.get(url)
+        found += answer.json()["items"]
+        url = answer.links["next"]["url"] if "next" in answer.links else None
+    assert found == await every_event(http, type="promise.*,stage.*")
+
+
+async def test_the_callers_correlation_id_stands_in_what_it_caused(http):
+    opened = (await open_partnership(http))["id"]
+    path = f"/v1/partnerships/{opened}/facts"
+    body = {"type": "threat.withdrawn", "side": "client"}
+    told = (await http.post(path, json=body, headers={"X-Correlation-Id": "order-7"})).json()
+    assert told["events"][0]["correlation_id"] == "order-7"
+    told = (await http.post(path, json=body, headers={"X-Correlation-Id": b"a\x01b"})).json()
+    assert "correlation_id" not in told["events"][0]
+
+
 async def test_cursor_and_after_are_the_same(http):
     await power_struggle(http)
     page = await get(http, "/v1/events", limit=3)

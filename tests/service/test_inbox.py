@@ -173,6 +173,7 @@ async def test_a_batch_that_comes_again_in_other_groups_applies_each_item_once(h
     source = await add_source(http, "hubspot", clock)
     events = {number: deal(number) for number in (1, 2, 3, 4)}
     first = await source.post([events[1], events[2], events[3]])
+    clock.pass_by(seconds=1)
     second = await source.post([events[2], events[3], events[4]])
     third = await source.post([events[4], events[1]])
     assert [answer.status_code for answer in (first, second, third)] == [202, 202, 200]
@@ -287,6 +288,37 @@ async def test_replaying_what_was_applied_changes_nothing(http, services, clock)
     assert (await http.post("/v1/inbox/replay", json={"status": "applied"})).json() == {"replayed": 1}
     assert await head(services) == before
     assert await get(http, f"/v1/inbox/{told['id']}") == told
+
+
+async def test_replays_at_once_have_one_effect(http, services, clock):
+    await open_partnership(http, links=[LINKS["pagerduty"]])
+    source = await add_source(http, "pagerduty", clock)
+    told = await delivered(services, http, await source.post(incident(1, at="2026-07-01T00:00:00Z")))
+    assert told["status"] == "failed"
+    clock.pass_by(days=60)
+    before = await head(services)
+    services.inbox.run("acme", told["id"])
+    answers = await asyncio.gather(*(http.post(f"/v1/inbox/{told['id']}/replay") for _ in range(6)))
+    assert {answer.status_code for answer in answers} == {200}
+    await services.inbox.idle()
+    item = (await get(http, f"/v1/inbox/{told['id']}"))["items"][0]
+    assert (item["status"], item["reason"], item["positions"]) == ("applied", None, [before + 1])
+    assert await head(services) == before + 1
+
+
+async def test_a_delivery_and_its_link_at_the_same_instant_find_each_other(http, services, clock):
+    source = await add_source(http, "pagerduty", clock)
+    opened = (await open_partnership(http))["id"]
+    for number in range(40):
+        link = f"/v1/partnerships/{opened}/links/pagerduty/service/P{number}"
+        body = incident(number, service=f"P{number}")
+        first, second = (source.post(body), http.put(link)) if number % 2 else (http.put(link), source.post(body))
+        await asyncio.gather(first, second)
+
+    async def applied():
+        return {status for _, status in await statuses(http)} == {"applied"}
+
+    await until(applied, 10)
 
 
 async def test_all_of_a_status_are_run_again_for_one_source(http, services, clock):

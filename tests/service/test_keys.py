@@ -359,6 +359,14 @@ async def test_the_operators_token_works_for_any_organisation_and_ends_with_the_
         assert (await get(http, "/v1/me"))["organisation"] == "fresh"
 
 
+async def test_the_operator_names_the_organisation(services):
+    async with client(services, services.keys.run_token) as operator:
+        problem(await operator.get("/v1/me"), 400, "bad_parameter")
+    assert await head(services, "nobody's") == 0
+    rows = await services.query("SELECT count(*) FROM heads WHERE organisation = ''")
+    assert rows[0][0] == 0
+
+
 async def test_the_operators_header_means_nothing_beside_a_key(http, services):
     answer = await http.get("/v1/me", headers={"noces-organisation": "stranger"})
     assert answer.json()["organisation"] == "acme"

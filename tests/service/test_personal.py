@@ -9,8 +9,19 @@ from service.personal import ERASED, personal_fields
 from service.settings import SettingsError
 from tests.service.bodies import body_of
 from tests.service.processes import free_port, noces
+from tests.service.senders import SERVICE, add_source, incident
 from tests.service.story import power_struggle
-from tests.service.world import ask, client, every_event, get, make_key, open_partnership, settings_of, started
+from tests.service.world import (
+    ask,
+    client,
+    delivered,
+    every_event,
+    get,
+    make_key,
+    open_partnership,
+    settings_of,
+    started,
+)
 
 PERSONAL = sorted(kind for kind, fact in FACTS.items() if personal_fields(fact))
 OTHER_KEY = base64.b64encode(b"k" * 32).decode()
@@ -33,8 +44,8 @@ def everything_in(folder):
     return b"\x00".join(path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file())
 
 
-async def tell_everything(http):
-    """Record every personal field there is; the texts of all."""
+async def tell_everything(services, http, clock):
+    """Record every personal field there is, and have a sender report one more; the texts of all."""
     opened = (await open_partnership(http))["id"]
     told = []
     for kind in PERSONAL:
@@ -53,12 +64,16 @@ async def tell_everything(http):
     force = {"to": "power_sharing", "reason": "Agnès-insists"}
     assert (await http.post(f"/v1/partnerships/{struggling}/transitions", json={"force": force})).status_code == 202
     assert (await ask(http, struggling, "separate", reason="cost", text="Agnès-leaves")).status_code == 201
-    return [*told, "Agnès-insists", "Agnès-leaves"]
+    await http.put(f"/v1/partnerships/{opened}/links/pagerduty/service/{SERVICE}")
+    source = await add_source(http, "pagerduty", clock)
+    answer = await source.post(incident(1, title="Agnès-delivers", priority={"summary": "P1"}))
+    assert (await delivered(services, http, answer))["status"] == "applied"
+    return [*told, "Agnès-insists", "Agnès-leaves", "Agnès-delivers"]
 
 
 async def test_no_name_and_no_text_stands_in_any_file(tmp_path, clock):
     async with started(settings_of(tmp_path), clock) as services, client(services, await make_key(services)) as http:
-        texts = await tell_everything(http)
+        texts = await tell_everything(services, http, clock)
         live = everything_in(tmp_path)
         await services.store.writer.run(lambda database: database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
         checkpointed = everything_in(tmp_path)
@@ -75,7 +90,7 @@ async def test_answers_show_what_was_told_also_after_a_restart(tmp_path, clock):
     async with started(settings_of(tmp_path), clock) as services:
         key = await make_key(services)
         async with client(services, key) as http:
-            texts = await tell_everything(http)
+            texts = await tell_everything(services, http, clock)
             before = await every_event(http)
     async with started(settings_of(tmp_path), clock) as services, client(services, key) as http:
         after = await every_event(http)
