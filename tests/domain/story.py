@@ -67,6 +67,7 @@ class Story(Struct):
             self.log.append(e.Happened(version, f"evt_{version}", each.occurred_at, each.data))
         self.state = decision.state
         assert fold(self.log) == self.state, "folding the log gives another state"
+        assert decision.refused == any(isinstance(each.data, e.TransitionRefused) for each in decision.events)
         return decision
 
     def decide_step(self, step: "Step") -> Decision:

@@ -127,6 +127,14 @@ def test_a_policy_may_want_three_lesser_breaches_and_two_are_shown_as_two():
     then(when(story, on("2020-03-01", reality("legacy")))).enters("power_struggle", by="lesser_breaches")
 
 
+@pytest.mark.parametrize(("days", "shock"), [(180, True), (181, False)])
+def test_a_lesser_breach_is_dated_by_its_measure_not_by_its_promise(days, shock):
+    made = (promise("a", "delay", 100), promise("b", "budget", 100))
+    story = given(opened("2020-01-01"), on("2020-01-01", *made), on("2020-02-01", measured("a", 130)))
+    outcome = when(story, on(later("2020-02-01", days), measured("b", 120)))
+    then(outcome).enters("power_struggle", by="lesser_breaches") if shock else then(outcome).stays()
+
+
 def test_the_same_promise_measured_twice_is_one_lesser_breach():
     story = given(opened("2020-01-01"), on("2020-01-01", promise("a", "delay", 100)))
     then(when(story, on("2020-02-01", measured("a", 130), measured("a", 131)))).stays("honeymoon")

@@ -7,6 +7,7 @@ import pytest_asyncio
 
 pytest.register_assert_rewrite("tests.service.world", "tests.service.story", "tests.service.processes")
 
+from service.app import build  # noqa: E402 (after the rewrite)
 from tests.service.processes import Server, free_port  # noqa: E402 (after the rewrite)
 from tests.service.world import Time, client, make_key, settings_of, started  # noqa: E402 (after the rewrite)
 
@@ -25,11 +26,12 @@ async def services(tmp_path, clock):
 @pytest.fixture
 async def keyed(services):
     """Makes clients: `await keyed(["read"], side="partner", partnerships=("pn_1",), organisation="other")`."""
+    app = build(services)
     async with AsyncExitStack() as stack:
 
         async def make(*scopes, **chosen):
             text = await make_key(services, *scopes, **chosen)
-            return await stack.enter_async_context(client(services, text))
+            return await stack.enter_async_context(client(services, text, app))
 
         yield make
 

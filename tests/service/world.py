@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import msgspec
+from litestar.types import ASGIApp
 
 from events.envelope import Context
 from service.app import build, running
@@ -53,9 +54,11 @@ async def started(settings: Settings, clock: Time) -> AsyncIterator[Services]:
 
 
 @asynccontextmanager
-async def client(services: Services, text: str, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
+async def client(
+    services: Services, text: str, app: ASGIApp | None = None, **headers: str
+) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application inside this process, with a key."""
-    transport = httpx.ASGITransport(app=build(services))  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(app=app or build(services))  # type: ignore[arg-type]
     known = {"Authorization": f"Bearer {text}", **headers}
     async with httpx.AsyncClient(transport=transport, base_url=services.settings.base_url, headers=known) as http:
         yield http
