@@ -5,6 +5,7 @@ from datetime import date, datetime
 from msgspec import Struct
 
 from domain.events import Event
+from domain.partnership.standing import Word
 from domain.types import Prose, Side
 
 
@@ -20,10 +21,15 @@ class OpenPartnership(Struct, frozen=True, kw_only=True):
 
 
 class Fact(Struct, frozen=True):
-    """A fact as somebody reports it; without `occurred_at` it happened now."""
+    """A fact as somebody reports it; without `occurred_at` it happened now.
+
+    With `standing` it is recorded only while its matter stands so in the partnership's own record, and only when it is
+    newer than what the record says last: for senders that tell how things are, not what has changed.
+    """
 
     data: Event
     occurred_at: datetime | None = None
+    standing: tuple[Word, ...] = ()
 
 
 class RecordFacts(Struct, frozen=True):

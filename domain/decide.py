@@ -16,6 +16,7 @@ from domain.draft import Decided, Decision, Draft, Situation
 from domain.errors import DomainError
 from domain.guards import Case, Finding, judge, verdict
 from domain.partnership import Partnership, Seen, fold, link_key
+from domain.partnership.standing import stands
 from domain.path import path, reassess
 from domain.policy import Policy
 from domain.types import Side
@@ -141,7 +142,9 @@ def _remove_link(draft: Draft, command: c.RemoveLink) -> None:
 def _record(draft: Draft, facts: Sequence[c.Fact]) -> None:
     for index, fact in enumerate(facts):
         try:
-            _record_one(draft, fact.data, _instant(draft, fact.occurred_at))
+            at = _instant(draft, fact.occurred_at)
+            if not fact.standing or stands(draft.state, fact.data, at, fact.standing):
+                _record_one(draft, fact.data, at)
         except DomainError as error:
             error.index = index if len(facts) > 1 else None
             raise

@@ -54,6 +54,8 @@ from service.views import Views
 
 NOBODY = Principal(organisation="", key="", scopes=frozenset())
 NDJSON = "application/x-ndjson"
+FACT_FIELDS = {name: frozenset(kind.__struct_fields__) for name, kind in e.FACTS.items()}
+"""What a connector may write: every fact and its fields."""
 
 log = structlog.get_logger()
 
@@ -65,8 +67,7 @@ def now() -> datetime:
 
 def connectors_at_hand(settings: Settings) -> Mapping[str, Connector]:
     """The shipped connectors and those of the operator's folder."""
-    fields = {name: frozenset(kind.__struct_fields__) for name, kind in e.FACTS.items()}
-    return load_connectors(fields, Path(settings.connectors) if settings.connectors else None)
+    return load_connectors(FACT_FIELDS, Path(settings.connectors) if settings.connectors else None)
 
 
 # --- the parts ---------------------------------------------------------------------------------------------------------

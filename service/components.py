@@ -59,6 +59,8 @@ def _united(choices: list[Json], form: Form) -> Json:
     whole = [each for each in choices if each != NULL]
     if len(whole) == 1:
         return nullable(whole[0]) if NULL in choices else whole[0]
+    if any("type" not in each for each in whole):
+        return {"anyOf": choices}
     types = [each["type"] for each in whole]
     return {"type": [each for each in types if each != "integer" or "number" not in types]}
 

@@ -219,7 +219,7 @@ class Handler:
             case c.RecordFacts(facts):
                 sealed = [await self._seal_one(job, fact.data, number) for number, fact in enumerate(facts)]
                 command: c.Command = c.RecordFacts(
-                    tuple(c.Fact(data, fact.occurred_at) for data, fact in zip(sealed, facts, strict=True))
+                    tuple(replace(fact, data=data) for data, fact in zip(sealed, facts, strict=True))
                 )
             case c.AskTransition(text=str(text)) as asked:
                 decided = await self._seal_one(job, e.SeparationDecided(reason="other", side="client", text=text))

@@ -20,7 +20,8 @@ from events.envelope import Context, RecordedEvent, Trust
 from events.store import Append, Conflict, Database, Idempotency, RowChange, StoreError
 from service.api.facts import read_fact
 from service.connectors.compiled import Connector
-from service.connectors.engine import Item, map_delivery
+from service.connectors.engine import Arrival, Item, map_delivery
+from service.connectors.formats import masked
 from service.errors import ServiceError
 from service.handler import Asked, Handler
 from service.ids import Ids
@@ -36,6 +37,7 @@ log = structlog.get_logger()
 
 SECRET_HEADERS = ("authorization", "cookie", "token", "signature", "secret", "password", "api-key", "apikey")
 ITEM_STREAM = "inbox"
+NOTHING_NEW = "the log says so already, or something newer: see `standing` of the rule's facts"
 
 
 class Receipt(Struct, frozen=True):
@@ -71,7 +73,12 @@ class Inbox:
         self, organisation: str, source: Source, trust: str, headers: Sequence[tuple[str, str]], body: bytes
     ) -> Receipt:
         """Store a verified delivery; answers only when it is durable. Raises StoreError when it is not."""
-        items = self._map(source, headers, body)
+        now = self._clock()
+        connector = self._connectors[source.connector]
+        body = masked(
+            connector.spec.format, connector.spec.mask, body
+        )  # before anything keeps it, or makes a key of it
+        items = map_delivery(connector, source.settings, Arrival(body, headers, source.id, now))
         inbox = self._ids.new("inb")
         while True:
             known = await table.known_items(self._query, organisation, source.id, [item.key for item in items])
@@ -79,7 +86,7 @@ class Inbox:
             if not fresh:
                 return Receipt(min(item.inbox for item in known.values()), known=True)
             delivery = StoredDelivery(
-                id=inbox, source=source.id, received_at=_text(self._clock()), trust=trust,
+                id=inbox, source=source.id, received_at=_text(now), trust=trust,
                 headers=[each for each in headers if not _secret(each[0])], body=body,
             )  # fmt: skip
             if await self._stored(organisation, delivery, fresh):
@@ -103,9 +110,6 @@ class Inbox:
         )  # fmt: skip
         (result,) = await self._store.append([append])
         return not isinstance(result, Conflict)
-
-    def _map(self, source: Source, headers: Sequence[tuple[str, str]], body: bytes) -> tuple[Item, ...]:
-        return map_delivery(self._connectors[source.connector], source.settings, body, headers, source.id)
 
     # --- applying ----------------------------------------------------------------------------------------------------
 
@@ -164,7 +168,9 @@ class Inbox:
         source = await find_source(self._query, organisation, delivery.source)
         stored = await table.items_of(self._query, organisation, inbox)
         if source is not None and source.connector in self._connectors:
-            mapped = {item.key: item for item in self._map(source, delivery.headers, delivery.body)}
+            arrival = Arrival(delivery.body, delivery.headers, source.id, datetime.fromisoformat(delivery.received_at))
+            found = map_delivery(self._connectors[source.connector], source.settings, arrival)
+            mapped = {item.key: item for item in found}
             for item in stored:
                 if item.status in (*again, "unmatched") and item.key in mapped:
                     await self._apply_item(organisation, delivery, item, mapped[item.key])
@@ -219,13 +225,19 @@ class Inbox:
         )
         rows = (done, table.waits_no_more(organisation, stored.source, stored.key))
         facts = tuple(
-            c.Fact(read_fact({"type": fact.type, **fact.fields}).data, fact.occurred_at) for fact in item.facts
+            c.Fact(read_fact({"type": fact.type, **fact.fields}).data, fact.occurred_at, fact.standing)
+            for fact in item.facts
         )
         key = Idempotency(scope=f"source/{stored.source}", key=stored.key, digest=b"item", status=201)
         asked = Asked(
             organisation=organisation, stream=stream, command=c.RecordFacts(facts), context=context, key=key, rows=rows
         )
         outcome = await self._handler.handle(asked)
+        if facts and not outcome.events:
+            await self._settle(
+                organisation, stored, "ignored", rule=item.rule, reason=NOTHING_NEW, partnership=partnership
+            )
+            return
         if outcome.replayed is not None:
             await self._settle(organisation, stored, "applied", rule=item.rule, partnership=partnership)
         self._count(stored.source, "applied")

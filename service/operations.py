@@ -8,13 +8,14 @@ from typing import Any
 import httpx
 import msgspec
 
-from domain.events import FACTS
 from events.lock import read_lock
 from service import doctor
-from service.app import beside, build, connectors_at_hand, now, running
+from service.api.facts import read_fact
+from service.app import FACT_FIELDS, beside, build, connectors_at_hand, now, running
 from service.auth import OPERATOR_HEADER, parse_duration
 from service.connectors.compiled import Connector
 from service.connectors.dry_run import dry_run
+from service.connectors.engine import Arrival, MappedFact
 from service.connectors.load import load_file
 from service.doctor import Finding
 from service.errors import ServiceError
@@ -174,13 +175,22 @@ def try_connector(settings: Settings, file: str, payload: Path, pairs: tuple[str
     if beside.exists() and beside != payload:
         given = msgspec.json.decode(beside.read_bytes())
         headers = [(name.lower(), value) for name, value in given.items() if isinstance(value, str)]
-    report = dry_run(_connector(settings, file), read_pairs(pairs), payload.read_bytes(), headers)
+    arrival = Arrival(payload.read_bytes(), headers, "src_dry_run", now())
+    report = dry_run(_connector(settings, file), read_pairs(pairs), arrival, refusal)
     return msgspec.to_builtins(report)
+
+
+def refusal(fact: MappedFact) -> str | None:
+    """Why no partnership would take a mapped fact, whatever its state."""
+    try:
+        read_fact({"type": fact.type, **fact.fields})
+    except ServiceError as error:
+        return f"{error.code}: {error.detail}"
+    return None
 
 
 def _connector(settings: Settings, file: str) -> Connector:
     known = connectors_at_hand(settings)
     if file in known:
         return known[file]
-    fields = {name: frozenset(kind.__struct_fields__) for name, kind in FACTS.items()}
-    return load_file(Path(file), fields)
+    return load_file(Path(file), FACT_FIELDS)

@@ -7,9 +7,9 @@ import base64
 import hashlib
 import hmac
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-import jmespath
 from msgspec import Meta, Struct
 
 Reason = Literal["missing_signature", "bad_format", "stale_timestamp", "mismatch", "no_secret"]
@@ -17,6 +17,9 @@ Trust = Literal["signed", "shared_secret", "echo_token", "none"]
 Pairs = tuple[tuple[str, str], ...]
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_PREFIXES = (b"whsec_", b"whpk_", b"whsk_")
+_BODY_PATH = re.compile(r"([A-Za-z_][\w-]*(\[\])?\.)*[A-Za-z_][\w-]*")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KNOWN = ("body", "method", "secret", "timestamp", "uri", "url")
 # HubSpot signs its URI with these escapes undone, and with no others.
 _ESCAPES = {"3A": ":", "2F": "/", "3F": "?", "40": "@", "21": "!", "24": "$", "27": "'", "28": "(", "29": ")"}
@@ -57,7 +60,7 @@ class Scheme(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     message: str = "{body}"
     header: str | None = None  # a `*` at its end stands for one header per key
     query: str | None = None
-    body: str | None = None  # a JMESPath
+    body: str | None = None  # names joined by dots, `[]` behind one that holds an array: `value[].clientState`
     basic: Literal["password", "pair"] | None = None
     format: Literal["bare", "prefix", "list", "pairs"] = "bare"
     label: str = ""  # what stands before a signature: `sha256=`, `v1,`; in pairs the key alone: `v1`
@@ -105,17 +108,42 @@ def header(delivery: Delivery, name: str) -> str | None:
     return found[0] if found else None
 
 
-def derive_key(scheme: Scheme, secret: bytes | str) -> bytes | None:
-    """The bytes to compute with, or None where the secret has not the form that the scheme wants."""
+def derive_key(scheme: Scheme, secret: bytes | str, *, signing: bool = False) -> bytes | None:
+    """The bytes to compute with, or None where the secret has not the form that the scheme wants.
+
+    A prefix says what a key is for, and is believed: with a public key taken for a secret, anybody could sign.
+    """
     raw = secret.encode("utf-8", "surrogatepass") if isinstance(secret, str) else secret
     if scheme.key == "utf8":
         return raw
-    for prefix in (b"whsec_", b"whpk_", b"whsk_"):
-        raw = raw.removeprefix(prefix)
+    own = (b"whsk_" if signing else b"whpk_") if scheme.method == "ed25519" else b"whsec_"
+    if raw.startswith(_PREFIXES) and not raw.startswith(own):
+        return None
     try:
-        return base64.b64decode(raw, validate=True)
+        return base64.b64decode(raw.removeprefix(own), validate=True)
     except ValueError:
         return None
+
+
+def holders(path: str, content: object) -> list[object]:
+    """The parts of a body that carry a token, one for each element of an array on the way; see `last_name`."""
+    parts = [content]
+    for step in path.split(".")[:-1]:
+        name = step.removesuffix("[]")
+        parts = [part.get(name) if isinstance(part, dict) else None for part in parts]
+        if step.endswith("[]"):
+            parts = [each for part in parts for each in (part if isinstance(part, list) else [None])]
+    return parts
+
+
+def last_name(path: str) -> str:
+    """The name under which each holder keeps its token."""
+    return path.rpartition(".")[2]
+
+
+def since_epoch(at: datetime) -> int:
+    """Milliseconds since 1970."""
+    return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
 def message(scheme: Scheme, delivery: Delivery, key: bytes, stamp: str) -> bytes:
@@ -163,8 +191,8 @@ def _check_place(scheme: Scheme) -> None:
     places = [scheme.header, scheme.query, scheme.body, scheme.basic]
     if sum(place is not None for place in places) != (0 if scheme.method == "none" else 1):
         raise ValueError("a scheme has one place for its proof: `header`, `query`, `body` or `basic` (method none: no)")
-    if scheme.body is not None:
-        jmespath.compile(scheme.body)
+    if scheme.body is not None and not _BODY_PATH.fullmatch(scheme.body):
+        raise ValueError(f"`body` is {scheme.body!r}: expected names joined by dots, with [] behind one of an array")
 
 
 def _check_message(scheme: Scheme) -> None:

@@ -5,21 +5,18 @@ Nothing here raises on what a sender sends.
 
 import base64
 import binascii
-import hashlib
 import hmac
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
-import jmespath
 import msgspec
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Struct
 
 from service.scheme import (
-    PLACEHOLDER,
     Delivery,
     Reason,
     Scheme,
@@ -29,13 +26,15 @@ from service.scheme import (
     derive_key,
     digest,
     header,
+    holders,
+    last_name,
     message,
+    since_epoch,
 )
 
-__all__ = ["Delivery", "Reason", "Refused", "Scheme", "Timestamp", "Trust", "Verified", "sign", "verify"]
+__all__ = ["Delivery", "Reason", "Refused", "Scheme", "Timestamp", "Trust", "Verified", "verify"]
 
 CANDIDATES = 8  # enough for any rotation; more would let one request buy many digests
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SIZES = {"sha1": 20, "sha256": 32, "sha512": 64}
 
 
@@ -71,7 +70,8 @@ def verify(
 
 def _chosen(schemes: Sequence[Scheme], delivery: Delivery) -> Scheme:
     carried = [scheme for scheme in schemes if scheme.method == "none" or _texts(scheme, delivery)]
-    for scheme in carried:
+    # Two schemes may share a header and tell their proofs apart by labels.
+    for scheme in sorted(carried, key=lambda each: not _labels(each, _texts(each, delivery))):
         if all(header(delivery, name) == value for name, value in scheme.when.items()):
             return scheme
     if carried:
@@ -127,11 +127,16 @@ def _texts(scheme: Scheme, delivery: Delivery) -> list[str]:
 
 
 def _body_token(path: str, body: bytes) -> list[str]:
+    """The one token that every part of a batch carries; none where some part has none."""
     try:
-        found = jmespath.search(path, msgspec.json.decode(body))
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        parts = holders(path, msgspec.json.decode(body))
+    except (ValueError, RecursionError):
         return []
-    return [found] if isinstance(found, str) else []
+    found = [part.get(last_name(path)) if isinstance(part, dict) else None for part in parts]
+    tokens = {each for each in found if isinstance(each, str)}
+    if len(tokens) > 1:
+        raise Unproven("bad_format", f"The parts of the body carry {len(tokens)} tokens at {path}: expected one.")
+    return list(tokens) if all(isinstance(each, str) for each in found) else []
 
 
 def _basic(part: Literal["password", "pair"], text: str) -> list[str]:
@@ -162,6 +167,12 @@ def _candidates(scheme: Scheme, texts: list[str]) -> tuple[list[str], dict[str, 
         wanted = f"1 to {CANDIDATES}" + (f", each marked {scheme.label!r}" if scheme.label else "")
         raise Unproven("bad_format", f"Found {len(claimed)} signatures in {scheme.place}: expected {wanted}.")
     return claimed, pairs
+
+
+def _labels(scheme: Scheme, texts: list[str]) -> bool:
+    """Whether some text is marked as this scheme marks its proofs."""
+    parts = [part.strip() for text in texts for part in text.split(scheme.separator)]
+    return not scheme.label or scheme.format == "pairs" or any(part.startswith(scheme.label) for part in parts)
 
 
 def _labelled(scheme: Scheme, parts: list[str]) -> Iterator[str]:
@@ -207,7 +218,7 @@ def _check_age(scheme: Scheme, stamp: str, now: datetime) -> None:
     at = _milliseconds(rule.unit, stamp)
     if at is None:
         raise Unproven("bad_format", f"The time of signing {stamp[:40]!r} is not a time in the form {rule.unit!r}.")
-    off = abs(_since_epoch(now) - at)
+    off = abs(since_epoch(now) - at)
     if rule.tolerance is not None and off > rule.tolerance * 1000:
         limit = f"{off // 1000} s from now, {rule.tolerance} s at most are allowed"
         detail = f"The delivery says it was signed {limit}: check both clocks, or send it anew."
@@ -219,13 +230,9 @@ def _milliseconds(unit: Literal["s", "ms", "iso"], text: str) -> int | None:
         digits = re.fullmatch(r"[0-9]{1,16}", text)
         return int(text) * (1000 if unit == "s" else 1) if digits else None
     try:
-        return _since_epoch(datetime.fromisoformat(text))
+        return since_epoch(datetime.fromisoformat(text))
     except (ValueError, TypeError, OverflowError):  # TypeError: a time without a zone
         return None
-
-
-def _since_epoch(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _fits(scheme: Scheme, delivery: Delivery, key: bytes, stamp: str, proof: bytes) -> bool:
@@ -244,53 +251,3 @@ def _ed25519(key: bytes, proof: bytes, text: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
-
-
-def sign(scheme: Scheme, delivery: Delivery, secret: bytes | str, now: datetime) -> dict[str, str]:
-    """The headers to add to `delivery` so that it passes `scheme`; for Ed25519 `secret` is the private key."""
-    if scheme.method == "none":
-        return {}
-    if not (scheme.header or scheme.basic):
-        raise ValueError(f"The scheme {scheme.name!r} keeps its proof in {scheme.place}: only headers can be added.")
-    if not (key := derive_key(scheme, secret)):
-        raise ValueError(f"The secret cannot be used for {scheme.name!r}: it is empty or not base64.")
-    stamp = _written_time(scheme.timestamp, now)
-    added = {name.lower(): value for name, value in scheme.when.items()} | _named(scheme, delivery)
-    if scheme.timestamp and scheme.timestamp.header:
-        added[scheme.timestamp.header.lower()] = stamp
-    whole = msgspec.structs.replace(delivery, headers=(*delivery.headers, *added.items()))
-    place = "authorization" if scheme.basic else (scheme.header or "").lower().replace("*", "1")
-    return added | {place: _written(scheme, _proof(scheme, whole, key, stamp), stamp)}
-
-
-def _written_time(rule: Timestamp | None, now: datetime) -> str:
-    if rule and rule.unit == "iso":
-        return now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return str(_since_epoch(now) // (1 if rule and rule.unit == "ms" else 1000))
-
-
-def _named(scheme: Scheme, delivery: Delivery) -> dict[str, str]:
-    """Headers that are part of the message and not yet there: an id made from the body."""
-    names = [name.removeprefix("header:") for name in PLACEHOLDER.findall(scheme.message) if "header:" in name]
-    made = f"msg_{hashlib.sha256(delivery.body).hexdigest()[:24]}"
-    return {name.lower(): made for name in names if header(delivery, name) is None}
-
-
-def _proof(scheme: Scheme, delivery: Delivery, key: bytes, stamp: str) -> str:
-    if scheme.method == "token":
-        return key.decode()
-    if scheme.method == "ed25519":
-        raw = Ed25519PrivateKey.from_private_bytes(key[:32]).sign(message(scheme, delivery, key, stamp))
-    else:
-        raw = digest(scheme, delivery, key, stamp)
-    return raw.hex() if scheme.encoding == "hex" else base64.b64encode(raw).decode()
-
-
-def _written(scheme: Scheme, proof: str, stamp: str) -> str:
-    if scheme.basic:
-        pair = proof if scheme.basic == "pair" else f"sender:{proof}"
-        return f"Basic {base64.b64encode(pair.encode()).decode()}"
-    if scheme.format != "pairs":
-        return proof if scheme.format == "bare" else scheme.label + proof
-    pairs = {scheme.timestamp.pair: stamp} if scheme.timestamp and scheme.timestamp.pair else {}
-    return scheme.separator.join(f"{name}={value}" for name, value in (pairs | {scheme.label: proof}).items())

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from difflib import get_close_matches
 from typing import NoReturn
 
 from msgspec import UNSET
 
+from domain.partnership.standing import KINDS
 from service.connectors.conditions import Check, compile_checks
-from service.connectors.model import Fact, Instant, Json, Link, Rule, Spec
+from service.connectors.model import Fact, Instant, Json, Link, Rule, Spec, Standing, Value
 from service.connectors.settings import complain
-from service.connectors.times import ReadTime
 from service.connectors.values import (
+    SOURCES,
     Compute,
+    Context,
     FieldError,
     Names,
     Where,
@@ -21,19 +24,20 @@ from service.connectors.values import (
     compile_path,
     compile_template,
     compile_value,
+    declared,
 )
 
+MATTERS = frozenset(KINDS)
 Search = Callable[[Json], Json]
 FactFields = Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledInstant:
-    """Where a time stands and how it is read."""
+    """When something happened, and where that is looked for, in words."""
 
-    path: str
-    search: Search
-    read: ReadTime
+    place: str
+    compute: Callable[[Context], datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class CompiledLink:
     system: str
     kind: str
     external_id: Compute
+    called: Compute | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,21 @@ class CompiledOpens:
 
 @dataclass(frozen=True, slots=True)
 class CompiledFact:
-    """A fact to write when its checks hold."""
+    """A fact to write when its checks hold; its type stands in the file or, with `type_of`, in the delivery."""
 
-    type: str
+    type: str | None
+    type_of: Compute | None
+    known: FactFields
     occurred_at: CompiledInstant
     checks: tuple[Check, ...]
+    standing: tuple[Standing, ...]
+    fields_of: Compute | None
     fields: tuple[tuple[str, Compute, bool], ...]  # name, value, optional
+
+    @property
+    def name(self) -> str:
+        """The type, for messages."""
+        return self.type or "the fact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +97,8 @@ class Connector:
 
     spec: Spec
     items: Search | None
-    event: Search | None
-    key: tuple[Search, ...]
+    event: Compute | None
+    key: tuple[tuple[Compute, bool], ...]  # value, optional
     rules: tuple[CompiledRule, ...]
 
     @property
@@ -96,16 +110,43 @@ class Connector:
 def compile_connector(spec: Spec, fact_fields: FactFields) -> Connector:
     """Check and compile a file; raises FieldError where something in it can never work."""
     _check_settings(spec)
+    _check_handshakes(spec)
     names = _names(spec)
     _check_unique([rule.name for rule in spec.rule], "rule")
     links = _links(spec.link, names, ("link",))
+    if spec.items is not None and spec.items_setting is not None:
+        raise FieldError(("items_setting",), "the array stands at `items` or at the path of `items_setting`: not both")
+    if spec.items_setting is not None:
+        declared(spec.items_setting, ("path",), names, ("items_setting",))
     return Connector(
         spec=spec,
         items=None if spec.items is None else compile_path(spec.items, ("items",)),
-        event=None if spec.event is None else compile_path(spec.event, ("event",)),
-        key=tuple(compile_path(path, ("key", index)) for index, path in enumerate(spec.key)),
+        event=None if spec.event is None else _named(spec.event, names, ("event",)),
+        key=tuple(_key(each, names, ("key", index)) for index, each in enumerate(spec.key)),
         rules=tuple(_rule(rule, links, names, fact_fields, ("rule", n)) for n, rule in enumerate(spec.rule)),
     )
+
+
+def _named(value: str | Value, names: Names, where: Where) -> Compute:
+    """A path may stand alone where a value is meant."""
+    if isinstance(value, Value):
+        return compile_value(value, names, where)
+    search = compile_path(value, where)
+    return lambda context: search(context.item)
+
+
+def _maybe(value: Value | None, names: Names, where: Where) -> Compute | None:
+    return None if value is None else compile_value(value, names, where)
+
+
+def _key(part: str | Value, names: Names, where: Where) -> tuple[Compute, bool]:
+    return _named(part, names, where), isinstance(part, Value) and part.optional
+
+
+def _check_handshakes(spec: Spec) -> None:
+    for index, handshake in enumerate(spec.handshake):
+        for path in (*handshake.when, *([handshake.token.body] if handshake.token.body else [])):
+            compile_path(path, ("handshake", index))
 
 
 def _check_settings(spec: Spec) -> None:
@@ -154,7 +195,12 @@ def _rule(
 
 def _links(links: Sequence[Link], names: Names, where: Where) -> tuple[CompiledLink, ...]:
     return tuple(
-        CompiledLink(link.system, link.kind, compile_value(link.external_id, names, (*where, n, "external_id")))
+        CompiledLink(
+            link.system,
+            link.kind,
+            compile_value(link.external_id, names, (*where, n, "external_id")),
+            _maybe(link.called, names, (*where, n, "called")),
+        )
         for n, link in enumerate(links)
     )
 
@@ -164,19 +210,20 @@ def _opens(rule: Rule, names: Names, where: Where) -> CompiledOpens | None:
         return None
     client = compile_value(opens.client, names, (*where, "client"))
     partner = compile_value(opens.partner, names, (*where, "partner"))
-    return CompiledOpens(client, partner, _instant(opens.opened_at, (*where, "opened_at")))
+    return CompiledOpens(client, partner, _instant(opens.opened_at, names, (*where, "opened_at")))
 
 
 def _fact(fact: Fact, names: Names, fact_fields: FactFields, where: Where) -> CompiledFact:
-    if (known := fact_fields.get(fact.type)) is None:
-        _unknown((*where, "type"), "fact type", fact.type, fact_fields)
-    for name in fact.fields:
-        if name not in known:
-            _unknown((*where, "fields", name), f"field of {fact.type}", name, known)
+    if fact.type is not None:
+        _check_fact(fact.type, fact, fact_fields, where)
     return CompiledFact(
         type=fact.type,
-        occurred_at=_instant(fact.occurred_at, (*where, "occurred_at")),
+        type_of=_maybe(fact.type_of, names, (*where, "type_of")),
+        known=fact_fields,
+        occurred_at=_instant(fact.occurred_at, names, (*where, "occurred_at")),
         checks=compile_checks(fact.when, names, where),
+        standing=tuple(fact.standing),
+        fields_of=_maybe(fact.fields_of, names, (*where, "fields_of")),
         fields=tuple(
             (name, compile_value(value, names, (*where, "fields", name)), value.optional)
             for name, value in fact.fields.items()
@@ -184,8 +231,19 @@ def _fact(fact: Fact, names: Names, fact_fields: FactFields, where: Where) -> Co
     )
 
 
-def _instant(instant: Instant, where: Where) -> CompiledInstant:
-    return CompiledInstant(instant.path, *compile_instant(instant, where))
+def _check_fact(kind: str, fact: Fact, fact_fields: FactFields, where: Where) -> None:
+    if (known := fact_fields.get(kind)) is None:
+        _unknown((*where, "type"), "fact type", kind, fact_fields)
+    for name in fact.fields:
+        if name not in known:
+            _unknown((*where, "fields", name), f"field of {kind}", name, known)
+    if fact.standing and not known & MATTERS:
+        raise FieldError((*where, "standing"), f"{kind} names no matter that is open or closed: leave `standing` out")
+
+
+def _instant(instant: Instant, names: Names, where: Where) -> CompiledInstant:
+    kind, name = next((kind, name) for kind in SOURCES if (name := getattr(instant, kind)) is not None)
+    return CompiledInstant(f"the {kind} {name!r}", compile_instant(instant, names, where))
 
 
 def _unknown(where: Where, what: str, name: str, known: Mapping[str, object] | frozenset[str]) -> NoReturn:

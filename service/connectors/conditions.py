@@ -7,6 +7,7 @@ from msgspec import UNSET
 
 from service.connectors.model import Condition, Json
 from service.connectors.values import (
+    SOURCES,
     Compute,
     Context,
     FieldError,
@@ -14,12 +15,15 @@ from service.connectors.values import (
     Where,
     check_json,
     compile_path,
-    compile_reference,
+    compile_regex,
+    compile_source,
+    declared,
     empty,
     shown,
 )
 
 Test = Callable[[Json, Context], bool]
+TESTS = ("equals", "in", "not_in", "in_setting", "not_in_setting", "matches", "present", "was")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +56,14 @@ def same(one: Json, other: Json) -> bool:
 
 
 def _check(condition: Condition, names: Names, where: Where) -> Check:
-    kinds = [kind for kind in ("path", "body", "header", "setting", "let") if getattr(condition, kind) is not None]
-    if len(kinds) != 1:
-        raise FieldError(where, f"a condition looks at one thing, found {kinds or 'none'}: expected path, header or so")
     for name in ("equals", "one_of", "not_in", "before"):
         check_json(getattr(condition, name), where)
-    kind, name = kinds[0], str(getattr(condition, kinds[0]))
     tests = _tests(condition, names, where)
     if not tests:
-        raise FieldError(where, "a condition tests nothing: expected equals, in, not_in, in_setting, present or was")
+        raise FieldError(where, f"a condition tests nothing: expected one of {', '.join(TESTS)}")
     wanted, passes = zip(*tests, strict=True)
-    subject = compile_reference(kind, name, names, where)
+    subject = compile_source(condition, names, where)
+    kind, name = next((kind, name) for kind in SOURCES if (name := getattr(condition, kind)) is not None)
     return Check(name if kind == "path" else f"{kind} {name}", subject, " and ".join(wanted), passes)
 
 
@@ -77,6 +78,13 @@ def _tests(condition: Condition, names: Names, where: Where) -> list[tuple[str, 
         tests.append((f"none of {shown(condition.not_in)}", lambda found, context: not among(found, context)))
     if condition.in_setting is not None:
         tests.append((f"one of the setting {condition.in_setting}", _in_setting(condition.in_setting, names, where)))
+    if condition.not_in_setting is not None:
+        listed = _in_setting(condition.not_in_setting, names, where, empty_holds=True)
+        tests.append(
+            (f"none of the setting {condition.not_in_setting}", lambda found, context: not listed(found, context))
+        )
+    if condition.matches is not None:
+        tests.append((f"text that {condition.matches!r} matches", _matching(condition.matches, where)))
     if condition.present is not None:
         present = condition.present
         tests.append(("something" if present else "nothing", lambda found, _: empty(found) != present))
@@ -89,15 +97,20 @@ def _among(values: Sequence[Json]) -> Test:
     return lambda found, _: any(same(found, value) for value in values)
 
 
-def _in_setting(name: str, names: Names, where: Where) -> Test:
-    if name not in names.settings or names.settings[name].type != "strings":
-        raise FieldError((*where, "in_setting"), f"there is no setting {name!r} of type strings")
+def _in_setting(name: str, names: Names, where: Where, *, empty_holds: bool = False) -> Test:
+    """Whether a setting lists the value; one that lists nothing lists everything where `empty_holds`."""
+    declared(name, ("strings",), names, (*where, "not_in_setting" if empty_holds else "in_setting"))
 
     def test(found: Json, context: Context) -> bool:
-        values = context.settings.get(name)
-        return isinstance(values, Sequence) and found in values
+        values = context.settings.get(name) or ()
+        return isinstance(values, Sequence) and (found in values or (empty_holds and not values))
 
     return test
+
+
+def _matching(expression: str, where: Where) -> Test:
+    search = compile_regex(expression, (*where, "matches"))
+    return lambda found, _: isinstance(found, str) and search(found) is not None
 
 
 def _changed(condition: Condition, where: Where) -> tuple[str, Test]:

@@ -1,13 +1,14 @@
 """What a connector would make of a delivery, told so that whoever writes the file sees why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from service.connectors.compiled import CompiledRule, Connector
 from service.connectors.conditions import Check
-from service.connectors.engine import Item, contexts, map_item
+from service.connectors.engine import Arrival, Item, MappedFact, contexts, map_item
 from service.connectors.model import Json
 from service.connectors.values import ODD, Context, Unmappable
 
@@ -38,16 +39,25 @@ class DryRun(Struct, frozen=True):
 
 
 def dry_run(
-    connector: Connector, settings: Mapping[str, Json], body: bytes, headers: Sequence[tuple[str, str]] = ()
+    connector: Connector, settings: Mapping[str, Json], arrival: Arrival, refusal: Callable[[MappedFact], str | None]
 ) -> DryRun:
-    """Map a delivery as a source would, without its signature, and explain each item."""
+    """Map a delivery as a source would, without its signature, and explain each item.
+
+    `refusal` tells why the domain would refuse a fact as it is, whatever the partnership's state.
+    """
     reports: dict[str, ItemReport] = {}
-    for key, context in contexts(connector, body, headers, "src_dry_run"):
+    for key, context in contexts(connector, settings, arrival):
         if isinstance(context, Item):
             reports[key] = ItemReport(_outcome(context), context, (), ())
         elif key not in reports:
-            reports[key] = _report(connector, map_item(connector, settings, key, context), context)
+            item = _refused(map_item(connector, key, context), refusal)
+            reports[key] = _report(connector, item, context)
     return DryRun(connector.name, tuple(reports.values()))
+
+
+def _refused(item: Item, refusal: Callable[[MappedFact], str | None]) -> Item:
+    because = next((why for fact in item.facts if (why := refusal(fact)) is not None), None)
+    return item if because is None else replace(item, failed=because, facts=())
 
 
 def _outcome(item: Item) -> Outcome:
@@ -67,7 +77,7 @@ def _report(connector: Connector, item: Item, context: Context) -> ItemReport:
 
 
 def _left_out(rule: CompiledRule, context: Context) -> tuple[NotMatched, ...]:
-    reasons = [(fact.type, _complaint(fact.checks, context)) for fact in rule.facts]
+    reasons = [(fact.name, _complaint(fact.checks, context)) for fact in rule.facts]
     return tuple(NotMatched(name, reason) for name, reason in reasons if reason)
 
 

@@ -12,15 +12,25 @@ import msgspec
 from msgspec import Struct
 
 from service.connectors.compiled import CompiledFact, CompiledInstant, CompiledLink, CompiledRule, Connector
-from service.connectors.model import Json
+from service.connectors.formats import read_body
+from service.connectors.model import Json, Standing
 from service.connectors.settings import SettingsError, resolve_settings
-from service.connectors.values import ODD, Compute, Context, Unmappable, empty, key_text, shown
+from service.connectors.values import ODD, Compute, Context, Unmappable, chosen_search, empty, key_text, shown
 
 ITEMS = 1_000  # more in one delivery than any sender batches
 _KEY_LENGTH = 200
 _ID_LENGTH = 200
 _TEXT_LENGTH = 1_000
 _LINE_LENGTH = 500
+
+
+class Arrival(Struct, frozen=True):
+    """A delivery as it came: the raw body, all headers, the id of its source, and when it was received."""
+
+    body: bytes
+    headers: Sequence[tuple[str, str]]
+    source: str
+    at: datetime
 
 
 class LinkRef(Struct, frozen=True):
@@ -39,18 +49,20 @@ class Opening(Struct, frozen=True):
     opened_at: datetime
 
 
-class MappedFact(Struct, frozen=True):
-    """A fact to append; the fields are as its JSON form wants them."""
+class MappedFact(Struct, frozen=True, omit_defaults=True):
+    """A fact to append, where its matter stands so in our own log; the fields are as its JSON form wants them."""
 
     type: str
     occurred_at: datetime
     fields: dict[str, Json]
+    standing: tuple[Standing, ...] = ()
 
 
 class Item(Struct, frozen=True, kw_only=True):
     """One item of a delivery: at most one of `ignored` and `failed` is set, and only without them is there work.
 
-    `links` are tried in order to find the partnership; `new_links` are added to it when the item is applied.
+    `links` are tried in order to find the partnership; `new_links` are added to it when the item is applied; `called` is
+    what the sender's people call it.
     """
 
     key: str
@@ -60,53 +72,54 @@ class Item(Struct, frozen=True, kw_only=True):
     failed: str | None = None
     links: tuple[LinkRef, ...] = ()
     new_links: tuple[LinkRef, ...] = ()
+    called: tuple[str, ...] = ()
     opens: Opening | None = None
     facts: tuple[MappedFact, ...] = ()
 
 
-def map_delivery(
-    connector: Connector,
-    settings: Mapping[str, Json],
-    body: bytes,
-    headers: Sequence[tuple[str, str]],
-    source_id: str,
-) -> tuple[Item, ...]:
+def map_delivery(connector: Connector, settings: Mapping[str, Json], arrival: Arrival) -> tuple[Item, ...]:
     """The items of a delivery, each with a key of its own; an item that repeats another's key is left out."""
     items: dict[str, Item] = {}
-    for key, context in contexts(connector, body, headers, source_id):
-        item = context if isinstance(context, Item) else map_item(connector, settings, key, context)
+    for key, context in contexts(connector, settings, arrival):
+        item = context if isinstance(context, Item) else map_item(connector, key, context)
         items.setdefault(key, item)
     return tuple(items.values())
 
 
 def contexts(
-    connector: Connector, body: bytes, headers: Sequence[tuple[str, str]], source_id: str
-) -> list[tuple[str, Context | Item]]:
+    connector: Connector, settings: Mapping[str, Json], arrival: Arrival
+) -> list[tuple[str, Context | Item]]:  # fmt: skip
     """The keys and the contents of a delivery's items; what cannot be split is one item that failed."""
-    whole = hashlib.sha256(body).hexdigest()
+    whole = hashlib.sha256(arrival.body).hexdigest()
+    known = _headers(arrival.headers)
+    resolved, problem = _resolved(connector, settings)
     try:
-        data = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
-        elements = _elements(connector, data)
+        data = read_body(connector.spec.format, arrival.body, known)
+        elements = _elements(connector, resolved, data)
     except Unmappable as error:
         return [(whole, Item(key=whole, failed=str(error)))]
     except ODD as error:
-        problem = f"the body is not JSON ({type(error).__name__}): expected JSON in UTF-8"
-        return [(whole, Item(key=whole, failed=problem))]
+        return [(whole, Item(key=whole, failed=f"the body holds something odd ({type(error).__name__})"))]
     if not elements:
         return [(whole, Item(key=whole, ignored="the delivery holds no items"))]
-    known = _headers(headers)
-    return [
-        (_key(connector, element, f"{whole}-{index}"), Context(element, data, known, {}, source_id))
-        for index, element in enumerate(elements)
-    ]
+    found = [Context(element, data, known, resolved, arrival.source, arrival.at) for element in elements]
+    keyed = [(_key(connector, context, f"{whole}-{index}"), context) for index, context in enumerate(found)]
+    return [(key, context if problem is None else Item(key=key, failed=problem)) for key, context in keyed]
 
 
-def map_item(connector: Connector, settings: Mapping[str, Json], key: str, context: Context) -> Item:
+def _resolved(connector: Connector, settings: Mapping[str, Json]) -> tuple[dict[str, Json], str | None]:
+    """The settings, or why they cannot be used: then every item fails and keeps its key, to be run again."""
+    try:
+        return resolve_settings(connector.spec, settings), None
+    except SettingsError as error:
+        return {}, str(error)
+
+
+def map_item(connector: Connector, key: str, context: Context) -> Item:
     """One item, by the first rule whose conditions hold."""
     try:
-        context.settings = resolve_settings(connector.spec, settings)
         return _matched(connector, key, context)
-    except (Unmappable, SettingsError) as error:
+    except Unmappable as error:
         return Item(key=key, failed=str(error))
     except ODD as error:
         return Item(key=key, failed=f"the item holds something odd ({type(error).__name__})")
@@ -115,7 +128,7 @@ def map_item(connector: Connector, settings: Mapping[str, Json], key: str, conte
 def _matched(connector: Connector, key: str, context: Context) -> Item:
     if not isinstance(context.item, dict):
         raise Unmappable(f"the item is {shown(context.item)}: expected a JSON object")
-    found = connector.event(context.item) if connector.event else None
+    found = connector.event(context) if connector.event else None
     event = None if empty(found) else _line(key_text(found))
     rule = next((rule for rule in connector.rules if all(check.holds(context) for check in rule.checks)), None)
     if rule is None:
@@ -142,8 +155,10 @@ def _worked(rule: CompiledRule, key: str, event: str | None, context: Context) -
     if not links:
         kinds = " or ".join(dict.fromkeys(f"{link.system}/{link.kind}" for link in rule.links))
         raise Unmappable(f"the item names no partnership: expected the id of a {kinds}")
-    learned = _links(rule.new_links, context)
-    return Item(key=key, event=event, rule=rule.name, links=links, new_links=learned, opens=opens, facts=facts)
+    return Item(
+        key=key, event=event, rule=rule.name, links=links, new_links=_links(rule.new_links, context),
+        called=_called(rule.links, context), opens=opens, facts=facts,
+    )  # fmt: skip
 
 
 def _opening(rule: CompiledRule, context: Context) -> Opening | None:
@@ -155,22 +170,42 @@ def _opening(rule: CompiledRule, context: Context) -> Opening | None:
 
 
 def _fact(fact: CompiledFact, context: Context) -> MappedFact:
-    fields: dict[str, Json] = {}
+    fields = _given_fields(fact, context)
     for name, compute, optional in fact.fields:
         if not empty(value := _computed(compute, context, name)):
             fields[name] = _clean(value)
         elif not optional:
-            raise Unmappable(f"{fact.type} has no {name}: the delivery holds nothing for it")
-    return MappedFact(fact.type, _at(fact.occurred_at, context, "occurred_at"), fields)
+            raise Unmappable(f"{fact.name} has no {name}: the delivery holds nothing for it")
+    return MappedFact(_type(fact, context), _at(fact.occurred_at, context, "occurred_at"), fields, fact.standing)
+
+
+def _given_fields(fact: CompiledFact, context: Context) -> dict[str, Json]:
+    """The fields that the delivery names itself."""
+    if fact.fields_of is None:
+        return {}
+    found = _computed(fact.fields_of, context, "fields_of")
+    if not isinstance(found, dict):
+        raise Unmappable(f"the fields of {fact.name} are {shown(found)}: expected a JSON object")
+    return {_clean_text(str(name)): _clean(value) for name, value in found.items()}
+
+
+def _type(fact: CompiledFact, context: Context) -> str:
+    if fact.type is not None:
+        return fact.type
+    found = _computed(fact.type_of, context, "type_of") if fact.type_of else None
+    if not isinstance(found, str) or found not in fact.known:
+        raise Unmappable(f"there is no fact type {shown(found)}: expected one like {', '.join(sorted(fact.known)[:3])}")
+    return found
 
 
 def _at(instant: CompiledInstant, context: Context, name: str) -> datetime:
-    if empty(found := instant.search(context.item)):
-        raise Unmappable(f"{name} is empty: the path {instant.path!r} gave nothing")
     try:
-        return instant.read(found)
+        found = instant.compute(context)
     except ODD as error:
         raise Unmappable(f"{name} cannot be read: {error}") from None
+    if found is None:
+        raise Unmappable(f"{name} is empty: {instant.place} gave nothing")
+    return found
 
 
 def _links(links: tuple[CompiledLink, ...], context: Context) -> tuple[LinkRef, ...]:
@@ -179,6 +214,19 @@ def _links(links: tuple[CompiledLink, ...], context: Context) -> tuple[LinkRef, 
         name = f"{link.system}/{link.kind}"
         if not empty(value := _computed(link.external_id, context, name)):
             found[LinkRef(link.system, link.kind, _bounded(_clean_text(key_text(value)), name, _ID_LENGTH))] = None
+    return tuple(found)
+
+
+def _called(links: tuple[CompiledLink, ...], context: Context) -> tuple[str, ...]:
+    """What people call the partnership there: a help for whoever links it, so nothing fails for it."""
+    found: dict[str, None] = {}
+    for link in links:
+        try:
+            name = link.called(context) if link.called else None
+        except (Unmappable, *ODD):
+            continue
+        if isinstance(name, str) and name.strip():
+            found[_line(name.strip())] = None
     return tuple(found)
 
 
@@ -221,12 +269,15 @@ def _bounded(text: str, name: str, longest: int) -> str:
     return text
 
 
-def _elements(connector: Connector, data: Json) -> Sequence[Json]:
-    if connector.items is None:
+def _elements(connector: Connector, settings: Mapping[str, Json], data: Json) -> Sequence[Json]:
+    spec = connector.spec
+    chosen = settings.get(spec.items_setting) if spec.items_setting else None
+    search = chosen_search(chosen) if isinstance(chosen, str) else connector.items
+    if search is None and spec.format != "cloudevents":
         return [data]
-    found = connector.items(data)
+    found = data if search is None else search(data)
     if not isinstance(found, list):
-        raise Unmappable(f"the body has no array at {connector.spec.items!r}: found {shown(found)}")
+        raise Unmappable(f"the body has no array at {chosen or spec.items!r}: found {shown(found)}")
     if len(found) > ITEMS:
         raise Unmappable(f"the delivery holds {len(found)} items: expected at most {ITEMS}")
     return found
@@ -240,16 +291,17 @@ def _headers(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
     return joined
 
 
-def _key(connector: Connector, element: Json, fallback: str) -> str:
-    """The sender's own key where every part can be read, else the digest of the item in a canonical form."""
+def _key(connector: Connector, context: Context, fallback: str) -> str:
+    """The sender's own key where every part of it is there, else the digest of the item in a canonical form."""
     try:
-        parts = [search(element) for search in connector.key]
-        if any(not empty(part) for part in parts):
-            return _joined([None if empty(part) else key_text(part) for part in parts])
+        parts = [(compute(context), optional) for compute, optional in connector.key]
+        whole = all(optional or not empty(part) for part, optional in parts)
+        if whole and any(not empty(part) for part, _ in parts):
+            return _joined([None if empty(part) else key_text(part) for part, _ in parts])
     except (Unmappable, *ODD):
         pass
     try:
-        return hashlib.sha256(msgspec.json.encode(element, order="sorted")).hexdigest()
+        return hashlib.sha256(msgspec.json.encode(context.item, order="sorted")).hexdigest()
     except ODD:
         return fallback
 

@@ -1,10 +1,12 @@
 """The settings of a source: what a connector lets people choose, checked and completed with defaults."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import UNSET
 
 from service.connectors.model import Json, Setting, SettingType, Spec
+from service.connectors.times import is_zone
+from service.connectors.values import FieldError, compile_path
 
 _LONGEST = 1_000
 _WANTED: dict[SettingType, str] = {
@@ -13,6 +15,9 @@ _WANTED: dict[SettingType, str] = {
     "boolean": "true or false",
     "integer": "a whole number",
     "map": "an object",
+    "path": "a JMESPath",
+    "paths": "an object whose values are JMESPaths",
+    "zone": "the name of a time zone, such as Europe/Paris",
 }
 
 
@@ -40,22 +45,37 @@ def _resolved(name: str, setting: Setting, value: Json) -> Json:
 
 def complain(setting: Setting, value: Json) -> str | None:
     """What is wrong with a value for a setting, or None."""
-    if not _fits(setting.type, value):
+    if not _FITS[setting.type](value):
         return f"is {value!r}: expected {_WANTED[setting.type]}"
     if setting.choices is not None and value not in setting.choices:
         return f"is {value!r}: expected one of {', '.join(setting.choices)}"
     return None
 
 
-def _fits(kind: SettingType, value: Json) -> bool:
-    match kind:
-        case "string":
-            return isinstance(value, str) and 0 < len(value) <= _LONGEST
-        case "strings":
-            return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
-        case "boolean":
-            return isinstance(value, bool)
-        case "integer":
-            return isinstance(value, int) and not isinstance(value, bool)
-        case "map":
-            return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+def _is_map(value: Json) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+
+
+def _is_paths(value: Json) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(each, str) and is_path(each) for each in value.values())
+
+
+def is_path(text: str) -> bool:
+    """Whether a text can be followed as a JMESPath."""
+    try:
+        compile_path(text, ())
+    except FieldError:
+        return False
+    return 0 < len(text) <= _LONGEST
+
+
+_FITS: dict[SettingType, Callable[[Json], bool]] = {
+    "string": lambda value: isinstance(value, str) and 0 < len(value) <= _LONGEST,
+    "strings": lambda value: isinstance(value, list | tuple) and all(isinstance(each, str) for each in value),
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "map": _is_map,
+    "path": lambda value: isinstance(value, str) and is_path(value),
+    "paths": _is_paths,
+    "zone": lambda value: isinstance(value, str) and is_zone(value),
+}

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from service.connectors.model import Json, TimeUnit
@@ -43,6 +44,7 @@ def written(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+@cache
 def _zone(name: str | None) -> tzinfo | None:
     if name is None:
         return None
@@ -50,6 +52,14 @@ def _zone(name: str | None) -> tzinfo | None:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise ValueError(f"`zone` {name!r} is not known: expected a name like Europe/Paris or UTC") from None
+
+
+def is_zone(name: str) -> bool:
+    """Whether a name is that of a time zone."""
+    try:
+        return _zone(name) is not None
+    except ValueError:
+        return False
 
 
 def _epoch(found: Json, per_second: int) -> datetime:

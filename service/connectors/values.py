@@ -2,21 +2,26 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 import jmespath
 import msgspec
+import re2
 from msgspec import UNSET
 
-from service.connectors.model import Instant, Json, Setting, TimeUnit, Value
+from service.connectors.model import Instant, Json, Setting, SettingType, Source, TimeUnit, Value
+from service.connectors.money import minor_units
 from service.connectors.times import ReadTime, compile_time, written
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _REFERENCE = re.compile(r"(setting|header|let|body|source):(.*)", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
-_SOURCES = ("path", "body", "header", "setting", "let", "template", "const")
+SOURCES = Source.__struct_fields__
+_SOURCES = (*SOURCES, "template", "const")
 _LARGEST = 2**53 - 1
 _SHOWN = 200
 # Whatever odd data can make JMESPath, numbers or dates raise; an item that does is failed, its neighbours are not.
@@ -54,6 +59,7 @@ class Context:
     headers: Mapping[str, str]
     settings: Mapping[str, Json]
     source: str
+    received_at: datetime
     known: dict[str, Json] = field(default_factory=dict)
 
 
@@ -74,6 +80,24 @@ def shown(value: Json) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 
+def compile_regex(expression: str, where: Where) -> Callable[[str], str | None]:
+    """A search in linear time (RE2): the first group where there is one, else the whole find; None without one."""
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        compiled = re2.compile(expression, options=options)
+    except re2.error as error:
+        reason = error.args[0] if error.args else type(error).__name__
+        told = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else reason
+        raise FieldError(where, f"{expression!r} is no RE2 expression: {told}") from None
+
+    def search(text: str) -> str | None:
+        found = compiled.search(text)
+        return None if found is None else found[1 if compiled.groups else 0]
+
+    return search
+
+
 def compile_path(expression: str, where: Where) -> Callable[[Json], Json]:
     """A JMESPath search that reports odd data as an item's failure."""
     try:
@@ -92,9 +116,40 @@ def compile_path(expression: str, where: Where) -> Callable[[Json], Json]:
     return search
 
 
-def compile_instant(instant: Instant, where: Where) -> tuple[Callable[[Json], Json], ReadTime]:
-    """The path to a time and the reader of what stands there."""
-    return compile_path(instant.path, (*where, "path")), _time(instant.unit, instant.zone, where)
+def compile_instant(instant: Instant, names: Names, where: Where) -> Callable[[Context], datetime | None]:
+    """When something happened, read from where it stands; None where nothing does."""
+    source = compile_source(instant, names, where)
+    read = compile_reader(instant, names, where)
+    fallback = instant.otherwise and compile_instant(instant.otherwise, names, (*where, "otherwise"))
+
+    def compute(context: Context) -> datetime | None:
+        if not empty(found := source(context)):
+            return read(found, context)
+        return fallback(context) if fallback else None
+
+    return compute
+
+
+def compile_reader(timed: Instant | Value, names: Names, where: Where) -> Callable[[Json, Context], datetime]:
+    """A reader of times whose zone is declared, or chosen by a setting."""
+    unit, setting = timed.unit or "iso", timed.zone_setting
+    if setting is None:
+        read = _time(unit, timed.zone, where)
+        return lambda found, _: read(found)
+    declared(setting, ("zone",), names, (*where, "zone_setting"))
+    if unit != "iso" or timed.zone is not None:
+        raise FieldError((*where, "zone_setting"), "a zone from a setting is for ISO times, and stands without `zone`")
+    return lambda found, context: compile_time("iso", _zone_name(context.settings.get(setting)))(found)
+
+
+def _zone_name(chosen: Json) -> str | None:
+    return chosen if isinstance(chosen, str) else None
+
+
+def declared(name: str, types: Sequence[SettingType], names: Names, where: Where) -> None:
+    """Refuse the name of a setting that is not there, or is of another type."""
+    if name not in names.settings or names.settings[name].type not in types:
+        raise FieldError(where, f"there is no setting {name!r} of type {' or '.join(types)}")
 
 
 def compile_value(value: Value, names: Names, where: Where) -> Compute:
@@ -102,10 +157,10 @@ def compile_value(value: Value, names: Names, where: Where) -> Compute:
     check_json(value.const, (*where, "const"))
     check_json(value.default, (*where, "default"))
     check_json(value.map, (*where, "map"))
-    source = compile_source(value, names, where)
+    source = _extracted(value, compile_source(value, names, where), where)
     table = _table(value, names, where)
     fallback = _fallback(value, names, where)
-    finish = _finish(value, where)
+    finish = _finish(value, names, where)
 
     def compute(context: Context) -> Json:
         found = source(context)
@@ -116,24 +171,38 @@ def compile_value(value: Value, names: Names, where: Where) -> Compute:
             found = fallback(context)
         if empty(found) and not empty(given):
             raise Unmappable(f"{shown(given)} is in no map: expected one of {', '.join(_keys(table, context))}")
-        return None if empty(found) else finish(found)
+        return None if empty(found) else finish(found, context)
 
     return compute
 
 
-def compile_source(value: Value, names: Names, where: Where) -> Compute:
+def _extracted(value: Value, source: Compute, where: Where) -> Compute:
+    if value.extract is None:
+        return source
+    search = compile_regex(value.extract, (*where, "extract"))
+
+    def extract(context: Context) -> Json:
+        found = source(context)
+        return None if empty(found) else search(key_text(found))
+
+    return extract
+
+
+def compile_source(value: Source, names: Names, where: Where) -> Compute:
     """The raw value, from the one source that is given."""
-    given = [kind for kind in _SOURCES if getattr(value, kind) not in (None, UNSET)]
+    possible = _SOURCES if isinstance(value, Value) else SOURCES
+    given = [kind for kind in possible if getattr(value, kind) not in (None, UNSET)]
     if len(given) != 1:
         found = " and ".join(given) or "none"
-        raise FieldError(where, f"a value has one source, found {found}: give one of {', '.join(_SOURCES)}")
-    if value.const is not UNSET:
+        raise FieldError(where, f"it comes from one place, found {found}: give one of {', '.join(possible)}")
+    kind = given[0]
+    if isinstance(value, Value) and kind == "const":
         constant = value.const
         return lambda _: constant
-    return compile_reference(given[0], str(getattr(value, given[0])), names, where)
+    return compile_reference(kind, str(getattr(value, kind)), names, where)
 
 
-def compile_reference(kind: str, name: str, names: Names, where: Where) -> Compute:
+def compile_reference(kind: str, name: str, names: Names, where: Where) -> Compute:  # noqa: PLR0911  # one table, a line a kind
     """What `path`, `body`, `header`, `setting`, `let` or `template` stands for."""
     match kind:
         case "header":
@@ -148,10 +217,49 @@ def compile_reference(kind: str, name: str, names: Names, where: Where) -> Compu
             return compile_template(name, names, (*where, kind))
         case "source":
             return lambda context: context.source
+        case "delivery":
+            return lambda context: written(context.received_at)
+        case "path_setting":
+            return _chosen_path(name, names, (*where, kind))
+        case "paths_setting":
+            return _chosen_paths(name, names, (*where, kind))
         case _:
             pass
     search = compile_path(name, (*where, kind))
     return (lambda context: search(context.item)) if kind == "path" else (lambda context: search(context.body))
+
+
+def _chosen_path(name: str, names: Names, where: Where) -> Compute:
+    """A path that whoever added the source has chosen; nothing where none was."""
+    declared(name, ("path",), names, where)
+
+    def follow(context: Context) -> Json:
+        chosen = context.settings.get(name)
+        return chosen_search(chosen)(context.item) if isinstance(chosen, str) else None
+
+    return follow
+
+
+def _chosen_paths(name: str, names: Names, where: Where) -> Compute:
+    """An object of what the chosen paths give; members that give nothing are left out."""
+    declared(name, ("paths",), names, where)
+
+    def follow(context: Context) -> Json:
+        chosen = context.settings.get(name)
+        paths = chosen.items() if isinstance(chosen, Mapping) else ()
+        found = {each: chosen_search(str(path))(context.item) for each, path in paths}
+        return {each: value for each, value in found.items() if not empty(value)}
+
+    return follow
+
+
+@lru_cache(maxsize=1_000)
+def chosen_search(path: str) -> Callable[[Json], Json]:
+    """A search along a path from a setting, which was checked when it was set."""
+    try:
+        return compile_path(path, ())
+    except FieldError as error:
+        raise Unmappable(str(error)) from None
 
 
 def _let(name: str, names: Names, where: Where) -> Compute:
@@ -226,16 +334,38 @@ def _fallback(value: Value, names: Names, where: Where) -> Compute | None:
     return None if default is UNSET else lambda _: default
 
 
-def _finish(value: Value, where: Where) -> Callable[[Json], Json]:
-    timed = value.unit is not None or value.zone is not None or value.shape in ("date", "instant")
+def _finish(value: Value, names: Names, where: Where) -> Callable[[Json, Context], Json]:
+    timed = value.unit or value.zone or value.zone_setting or value.shape in ("date", "instant")
     if timed:
         if value.shape not in (None, "date", "instant") or value.scale is not None:
             raise FieldError(where, "a time is read `as` date or instant and takes no `scale`")
-        read = _time(value.unit or "iso", value.zone, where)
-        return (lambda found: read(found).date().isoformat()) if value.shape == "date" else lambda x: written(read(x))
+        read = compile_reader(value, names, where)
+        if value.shape == "date":
+            return lambda found, context: read(found, context).date().isoformat()
+        return lambda found, context: written(read(found, context))
+    if value.minor_of is not None:
+        return _minor(value, names, where)
     shape = value.shape or (None if value.scale is None else "number")
     scale = Decimal(1) if value.scale is None else Decimal(str(value.scale))
-    return lambda found: _shaped(found, shape, scale)
+    cut = value.cut
+    return lambda found, _: _cut(_shaped(found, shape, scale), cut)
+
+
+def _minor(value: Value, names: Names, where: Where) -> Callable[[Json, Context], Json]:
+    if value.scale is not None or value.shape is not None or value.minor_of is None:
+        raise FieldError((*where, "minor_of"), "an amount is turned into minor units alone: leave `scale` and `as` out")
+    currency = compile_value(value.minor_of, names, (*where, "minor_of"))
+
+    def turn(found: Json, context: Context) -> Json:
+        if empty(code := currency(context)):
+            raise Unmappable("the currency of the amount is missing")
+        return _number(found, minor_units(key_text(code)), whole=True)
+
+    return turn
+
+
+def _cut(found: Json, most: int | None) -> Json:
+    return found[:most] if isinstance(found, str) else found
 
 
 def _time(unit: TimeUnit, zone: str | None, where: Where) -> ReadTime:

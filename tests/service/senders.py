@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+SAMPLES = Path(__file__).parents[2] / "service" / "connectors" / "samples"
 SECRET = "not-so-secret"
 SERVICE, DEAL, CUSTOMER = "PSVC007", "90210001", "cus_Noces0001"
 LINKS = {
@@ -21,8 +21,8 @@ LINKS = {
 
 
 def body_of(name: str, **replaced: str) -> bytes:
-    """A fixture's body, with some of its texts replaced."""
-    raw = (FIXTURES / f"{name}.json").read_text(encoding="utf-8")
+    """A sample's body, with some of its texts replaced."""
+    raw = (SAMPLES / f"{name}.json").read_text(encoding="utf-8")
     for old, new in replaced.items():
         raw = raw.replace(old, new)
     return raw.encode()

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from service.cli import main
 from tests.service.processes import noces
-from tests.service.senders import FIXTURES
+from tests.service.senders import SAMPLES
 
 
 def commands(group=main, path=()):
@@ -269,7 +269,7 @@ def test_the_machine_and_the_documents_are_printed(run):
 def test_connectors_are_listed_and_tried_out(run):
     assert {"hubspot", "pagerduty", "stripe"} <= set(json.loads(run("connectors", "list", "--json")[1]))
     status, said, error = run(
-        "connectors", "test", "hubspot", str(FIXTURES / "hubspot" / "deal.stage-won.json"), "--json"
+        "connectors", "test", "hubspot", str(SAMPLES / "hubspot" / "deal.stage-won.json"), "--json"
     )
     assert (status, error) == (0, "")
     (item,) = json.loads(said)["items"]

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from domain.events import FACTS as DOMAIN
 from service.connectors.dry_run import dry_run
-from service.connectors.engine import LinkRef, MappedFact, Opening, map_delivery
+from service.connectors.engine import Arrival, LinkRef, MappedFact, Opening, map_delivery
 from service.connectors.load import ConnectorError, load_connectors, load_text
 from service.connectors.settings import SettingsError, resolve_settings
-from service.signature import Delivery, Refused, Verified, sign, verify
+from service.signature import Delivery, Refused, Verified, verify
+from service.signing import sign
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+FOLDER = Path(load_connectors.__code__.co_filename).parent / "samples"
 PAGE = Path(__file__).parents[2] / "docs" / "connectors" / "README.md"
 FACTS = {
     "contract.signed": frozenset({"contract", "starts_on", "ends_on", "notice_days", "amount", "currency"}),
@@ -39,15 +40,26 @@ SHIPPED = load_connectors(FACTS)
 
 
 def body_of(name):
-    return (FIXTURES / f"{name}.json").read_bytes()
+    return (FOLDER / f"{name}.json").read_bytes()
 
 
 def items_of(name, **chosen):
-    return map_delivery(SHIPPED[name.split("/")[0]], chosen, body_of(name), (), "src_1")
+    return map_body(SHIPPED[name.split("/")[0]], chosen, body_of(name))
 
 
 def at(*parts):
     return datetime(*parts, tzinfo=UTC)
+
+
+RECEIVED = at(2026, 6, 1, 12)
+
+
+def map_body(connector, chosen, body, headers=(), source="src_1"):
+    return map_delivery(connector, chosen, Arrival(body, headers, source, RECEIVED))
+
+
+def explain(connector, chosen, body):
+    return dry_run(connector, chosen, Arrival(body, (), "src_1", RECEIVED), lambda _: None)
 
 
 # --- the shipped connectors ---------------------------------------------------------------------------------------
@@ -290,8 +302,8 @@ def test_a_key_is_the_senders_and_a_repetition_has_the_same():
 
 def test_an_item_without_the_senders_key_is_known_by_its_content():
     stripe = SHIPPED["stripe"]
-    (one,) = map_delivery(stripe, {}, b'{"type":"invoice.paid", "livemode":true}', (), "src_1")
-    (other,) = map_delivery(stripe, {}, b'{"livemode": true, "type": "invoice.paid"}', (), "src_1")
+    (one,) = map_body(stripe, {}, b'{"type":"invoice.paid", "livemode":true}')
+    (other,) = map_body(stripe, {}, b'{"livemode": true, "type": "invoice.paid"}')
     assert re.fullmatch("[0-9a-f]{64}", one.key)
     assert one.key == other.key
     assert one.failed == "rule invoice-paid: invoice.paid has no invoice: the delivery holds nothing for it"
@@ -299,7 +311,7 @@ def test_an_item_without_the_senders_key_is_known_by_its_content():
 
 def test_an_event_without_a_link_fails_and_names_the_kinds():
     raw = body_of("stripe/invoice.overdue").replace(b"cus_Noces0001", b"").replace(b"sub_Noces0001", b"")
-    (item,) = map_delivery(SHIPPED["stripe"], {}, raw, (), "src_1")
+    (item,) = map_body(SHIPPED["stripe"], {}, raw)
     assert item.failed.endswith("names no partnership: expected the id of a stripe/subscription or stripe/customer")
 
 
@@ -322,7 +334,7 @@ def test_a_shipped_connector_believes_what_its_sender_signs(name):
     now = at(2026, 3, 1)
     for scheme in SHIPPED[name].spec.scheme:
         sent = Delivery("POST", "https://noces.example/hooks/src_1", (), (), b"[{}]")
-        whole = msgspec.structs.replace(sent, headers=tuple(sign(scheme, sent, "s3cret", now).items()))
+        whole = sign(scheme, sent, "s3cret", now)
         assert verify(SHIPPED[name].spec.scheme, whole, ["s3cret"], now) == Verified("signed", scheme.name)
         assert isinstance(verify(SHIPPED[name].spec.scheme, whole, ["other"], now), Refused)
 
@@ -377,7 +389,7 @@ def probe(text):
 
 
 def mapped(text, item, headers=(), **chosen):
-    return map_delivery(probe(text), chosen, json.dumps(item).encode(), headers, "src_9")[0]
+    return map_body(probe(text), chosen, json.dumps(item).encode(), headers, "src_9")[0]
 
 
 def field(value, item, **chosen):
@@ -594,7 +606,7 @@ BAD = [
         HEAD + RULE.replace('const = "strategic"', 'const = "a", path = "b"'),
         "rule[0].fact[0].fields.level",
         38,
-        "one source",
+        "one place",
     ),
     (
         HEAD + RULE.replace('const = "strategic"', "const = 2026-01-01"),
@@ -622,7 +634,7 @@ BAD = [
         "takes no `scale`",
     ),
     (HEAD + RULE.replace('"strategic"', "inf"), "rule[0].fact[0].fields.level.const", 38, "finite"),
-    (HEAD + RULE.replace('path = "kind"', 'path = "a", header = "b"'), "rule[0].when[0]", 33, "looks at one thing"),
+    (HEAD + RULE.replace('path = "kind"', 'path = "a", header = "b"'), "rule[0].when[0]", 33, "one place"),
     (
         HEAD.replace('default = "client"', 'default = "a"\nrequired = true') + RULE,
         "settings.side.required",
@@ -689,7 +701,7 @@ def test_the_example_of_the_page_loads_and_does_what_the_page_says():
     assert len(example.splitlines()) < 40
     connector = load_text(example, "example.toml", FACTS)
     payload = re.search(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL)[1].encode()
-    (item,) = map_delivery(connector, {}, payload, (), "src_1")
+    (item,) = map_body(connector, {}, payload)
     assert item.failed is None
     assert [fact.type for fact in item.facts] == ["pulse.answered"]
 
@@ -732,7 +744,7 @@ def test_a_required_setting_must_be_there():
 def test_a_wrong_setting_is_named_and_fails_items_that_keep_their_keys(name, chosen, why):
     with pytest.raises(SettingsError, match=why):
         resolve_settings(SHIPPED[name].spec, chosen)
-    (item,) = map_delivery(SHIPPED[name], chosen, b'[{"subscriptionId":1}]' if name == "hubspot" else b"{}", (), "s")
+    (item,) = map_body(SHIPPED[name], chosen, b'[{"subscriptionId":1}]' if name == "hubspot" else b"{}")
     assert why in item.failed
 
 
@@ -740,7 +752,7 @@ def test_a_wrong_setting_is_named_and_fails_items_that_keep_their_keys(name, cho
 
 
 def test_a_dry_run_says_which_rule_matched_and_why_the_others_did_not():
-    (report,) = dry_run(SHIPPED["pagerduty"], {}, body_of("pagerduty/incident.triggered-p3")).items
+    (report,) = explain(SHIPPED["pagerduty"], {}, body_of("pagerduty/incident.triggered-p3")).items
     assert (report.outcome, report.item.rule) == ("facts", "incident-triggered")
     assert [(each.rule, each.because) for each in report.passed_over] == [
         ("ping", 'event.event_type is "incident.triggered", wanted "pagey.ping"')
@@ -751,13 +763,13 @@ def test_a_dry_run_says_which_rule_matched_and_why_the_others_did_not():
 
 
 def test_a_dry_run_of_a_batch_reports_each_item_and_encodes_as_json():
-    report = dry_run(SHIPPED["hubspot"], {}, body_of("hubspot/batch"))
+    report = explain(SHIPPED["hubspot"], {}, body_of("hubspot/batch"))
     assert [item.outcome for item in report.items] == ["facts", "failed", "facts", "ignored"]
     assert msgspec.json.decode(msgspec.json.encode(report))["connector"] == "hubspot"
 
 
 def test_a_dry_run_of_what_is_no_json_says_so():
-    assert [item.outcome for item in dry_run(SHIPPED["stripe"], {}, b"no").items] == ["failed"]
+    assert [item.outcome for item in explain(SHIPPED["stripe"], {}, b"no").items] == ["failed"]
 
 
 # --- hostile bodies -----------------------------------------------------------------------------------------------
@@ -783,43 +795,43 @@ ODD_BODIES = [
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 @pytest.mark.parametrize("body", ODD_BODIES, ids=lambda body: repr(body[:12]))
 def test_an_odd_body_never_raises_and_every_item_ends_somewhere(name, body):
-    items = map_delivery(SHIPPED[name], {}, body, (), "src_1")
+    items = map_body(SHIPPED[name], {}, body)
     assert items
     assert all(item.failed or item.ignored for item in items)
     assert len({item.key for item in items}) == len(items)
 
 
 def test_what_is_no_json_is_one_failed_item_with_the_digest_of_the_body_as_key():
-    (item,) = map_delivery(SHIPPED["stripe"], {}, b"no", (), "src_1")
+    (item,) = map_body(SHIPPED["stripe"], {}, b"no")
     assert item.key == "9390298f3fb0c5b160498935d79cb139aef28e1c47358b4bbba61862b9c26e59"
     assert item.failed.startswith("the body is not JSON")
 
 
 def test_a_byte_order_mark_is_no_harm():
     body = b"\xef\xbb\xbf" + body_of("stripe/invoice.paid")
-    assert map_delivery(SHIPPED["stripe"], {}, body, (), "src_1") == items_of("stripe/invoice.paid")
+    assert map_body(SHIPPED["stripe"], {}, body) == items_of("stripe/invoice.paid")
 
 
 def test_more_items_than_any_sender_batches_fail_as_one():
-    (item,) = map_delivery(SHIPPED["hubspot"], {}, b"[" + b"{}," * 1_000 + b"{}]", (), "src_1")
+    (item,) = map_body(SHIPPED["hubspot"], {}, b"[" + b"{}," * 1_000 + b"{}]")
     assert "1001 items" in item.failed
 
 
 def test_a_long_or_strange_key_is_digested():
     for name in ("e" * 300, "a\nb", "a\0b"):
-        (item,) = map_delivery(SHIPPED["stripe"], {}, msgspec.json.encode({"id": name, "type": "x"}), (), "src_1")
+        (item,) = map_body(SHIPPED["stripe"], {}, msgspec.json.encode({"id": name, "type": "x"}))
         assert re.fullmatch("[0-9a-f]{64}", item.key)
 
 
 def test_an_external_id_that_is_too_long_fails():
     raw = body_of("stripe/invoice.finalized").replace(b"cus_Noces0001", b"c" * 300)
-    (item,) = map_delivery(SHIPPED["stripe"], {}, raw, (), "src_1")
+    (item,) = map_body(SHIPPED["stripe"], {}, raw)
     assert "stripe/customer has 300 characters" in item.failed
 
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12)
 JSON = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner))
-SAMPLES = sorted(path for path in FIXTURES.rglob("*.json") if path.parent.name in SHIPPED)
+SAMPLES = sorted(path for path in FOLDER.rglob("*.json") if path.parent.name in SHIPPED)
 
 
 def places(value, path=()):
@@ -846,14 +858,14 @@ def test_no_change_of_a_real_body_makes_the_mapper_raise(data):
         content = replaced(content, data.draw(st.sampled_from(list(places(content)))), data.draw(JSON))
     raw = json.dumps(content).encode("utf-8", "surrogatepass")
     connector = SHIPPED[sample.parent.name]
-    items = map_delivery(connector, {}, raw, (("x-a", "b"),), "src_1")
+    items = map_body(connector, {}, raw, (("x-a", "b"),))
     assert items
-    assert items == map_delivery(connector, {}, raw, (), "src_1")
-    assert [report.item for report in dry_run(connector, {}, raw).items] == list(items)
+    assert items == map_body(connector, {}, raw)
+    assert [report.item for report in explain(connector, {}, raw).items] == list(items)
 
 
 @settings(deadline=None)
 @given(body=st.binary(max_size=200))
 def test_no_bytes_make_the_mapper_raise(body):
     for connector in SHIPPED.values():
-        assert map_delivery(connector, {}, body, (), "src_1")
+        assert map_body(connector, {}, body)

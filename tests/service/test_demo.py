@@ -30,7 +30,7 @@ ENDS = {
     "Mordorée Logiciels": "commitment",
     "Lanterre Ingénierie": "maturity_or_separation.maturity",
 }
-FIXTURES = Path(__file__).parent.parent / "fixtures"
+SAMPLES = Path(__file__).parents[2] / "service" / "connectors" / "samples"
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ async def test_a_partnership_is_found_by_its_link_and_moved_by_a_webhook(told):
         assert found["partner"] == "Grandlieue Infogérance"
         source = {"connector": "pagerduty", "name": "Duty", "secrets": ["secret"]}
         url = (await http.post("/v1/sources", json=source)).json()["url"]
-        raw = (FIXTURES / "pagerduty/incident.triggered-p1.json").read_bytes().replace(b"PSVC007", b"PBRUN7E")
+        raw = (SAMPLES / "pagerduty/incident.triggered-p1.json").read_bytes().replace(b"PSVC007", b"PBRUN7E")
         signature = hmac.new(b"secret", raw, hashlib.sha256).hexdigest()
         headers = {"X-PagerDuty-Signature": f"v1={signature}", "Content-Type": "application/json"}
         delivered = await http.post(url, content=raw, headers=headers)

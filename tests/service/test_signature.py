@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.signature import Delivery, Refused, Scheme, Timestamp, Verified, sign, verify
+from service.signature import Delivery, Refused, Scheme, Timestamp, Verified, verify
+from service.signing import sign
 
 NOW = datetime(2024, 4, 17, 17, 18, 30, tzinfo=UTC)
 URL = "https://noces.example/hooks/src_1"
@@ -435,14 +436,32 @@ ED_PUBLIC = "1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
 def test_ed25519_verifies_with_the_public_key_alone():
     sent = delivery(STANDARD_BODY, {k: v for k, v in STANDARD_HEADERS.items() if k != "webhook-signature"})
     now = stamped(1614265330)
-    added = sign(STANDARD_ED, delivery(STANDARD_BODY), f"whsk_{ED_SEED}", now)
-    whole = msgspec.structs.replace(sent, headers=tuple(added.items()))
+    whole = sign(STANDARD_ED, sent, f"whsk_{ED_SEED}", now)
     assert isinstance(verify([STANDARD_ED], whole, [f"whpk_{ED_PUBLIC}"], now), Verified)
     assert reason([STANDARD_ED], msgspec.structs.replace(whole, body=b"{}"), [ED_PUBLIC], now) == "mismatch"
     assert reason([STANDARD_ED], whole, ["whpk_" + base64.b64encode(b"short").decode()], now) == "mismatch"
     assert reason([STANDARD_ED], whole, ["whpk_ not base64"], now) == "no_secret"
-    cut = with_header(whole, "webhook-signature", added["webhook-signature"][:-12])
+    cut = with_header(whole, "webhook-signature", dict(whole.headers)["webhook-signature"][:-12])
     assert reason([STANDARD_ED], cut, [ED_PUBLIC], now) == "bad_format"
+
+
+def test_a_key_is_used_for_nothing_but_what_its_prefix_says():
+    sent = delivery(STANDARD_BODY, STANDARD_HEADERS)
+    now = stamped(1614265330)
+    assert reason([STANDARD], sent, [f"whpk_{ED_PUBLIC}"], now) == "no_secret"
+    assert reason([STANDARD], sent, [f"whsk_{ED_SEED}"], now) == "no_secret"
+    signed = sign(STANDARD_ED, delivery(STANDARD_BODY), f"whsk_{ED_SEED}", now)
+    assert reason([STANDARD_ED], signed, [f"whsec_{ED_PUBLIC}"], now) == "no_secret"
+
+
+def test_two_schemes_that_share_a_header_are_told_apart_by_their_labels():
+    both, now = [STANDARD, STANDARD_ED], stamped(1614265330)
+    signed = sign(STANDARD_ED, delivery(STANDARD_BODY), f"whsk_{ED_SEED}", now)
+    assert verify(both, signed, [f"whpk_{ED_PUBLIC}"], now) == Verified("signed", STANDARD_ED.name)
+    hashed = sign(STANDARD, delivery(STANDARD_BODY), STANDARD_SECRET, now)
+    assert verify(both, hashed, [STANDARD_SECRET, f"whpk_{ED_PUBLIC}"], now) == Verified("signed", STANDARD.name)
+    forged = sign(STANDARD, delivery(STANDARD_BODY), f"whsec_{ED_PUBLIC}", now)
+    assert isinstance(verify(both, forged, [f"whpk_{ED_PUBLIC}"], now), Refused)
 
 
 def test_a_base64_secret_that_is_none_is_no_secret():
@@ -503,23 +522,35 @@ def test_no_refusal_tells_a_secret():
 
 
 ALL = [*HUBSPOT, STANDARD, GITHUB, GITHUB_OLD, PAGERDUTY, STRIPE, CONVOY, ZENDESK, GLPI, ZOOM, BARE, SHA512, DOCUSIGN]
-SIGNING = [*ALL, TOKEN, BASIC, PASSWORD]
+SIGNING = [*ALL, TOKEN, BASIC, PASSWORD, QUERY, PANDADOC]
 
 
 @pytest.mark.parametrize("scheme", SIGNING, ids=lambda scheme: scheme.name)
 def test_what_is_signed_here_verifies(scheme):
     secret = STANDARD_SECRET if scheme.key == "base64" else "noces:pässwörd"
-    added = sign(scheme, delivery(BODY), secret, NOW)
-    assert all(name == name.lower() for name in added)
-    whole = delivery(BODY, added)
+    whole = sign(scheme, delivery(BODY), secret, NOW)
+    assert all(name == name.lower() for name, _ in whole.headers)
     assert verify([scheme], whole, ["b3RoZXI=", secret], NOW) == Verified(scheme.level, scheme.name)
 
 
-def test_signing_refuses_what_no_header_can_carry():
-    assert sign(OPEN, delivery(), "", NOW) == {}
-    with pytest.raises(ValueError, match="only headers"):
-        sign(QUERY, delivery(), "k", NOW)
-    with pytest.raises(ValueError, match="empty or not base64"):
+def test_a_token_goes_where_its_scheme_looks_for_it():
+    assert sign(OPEN, delivery(), "", NOW) == delivery()
+    assert dict(sign(QUERY, delivery(), "k", NOW).query)[QUERY.query] == "k"
+    assert sign(QUERY, delivery(), "k", NOW).url.endswith(f"?{QUERY.query}=k")
+    assert msgspec.json.decode(sign(ECHO, delivery(b'{"a":1}'), "k", NOW).body) == {"a": 1, "token": "k"}
+    batch = msgspec.structs.replace(ECHO, body="value[].state")
+    sent = sign(batch, delivery(b'{"value":[{},{"x":1}]}'), "k", NOW)
+    assert msgspec.json.decode(sent.body) == {"value": [{"state": "k"}, {"x": 1, "state": "k"}]}
+    assert verify([batch], sent, ["k"], NOW) == Verified(batch.level, batch.name)
+    assert (
+        reason([batch], msgspec.structs.replace(sent, body=b'{"value":[{"state":"k"},{}]}'), ["k"], NOW)
+        == "missing_signature"
+    )
+    assert reason([batch], delivery(b'{"value":[{"state":"k"},{"state":"j"}]}'), ["k"], NOW) == "bad_format"
+
+
+def test_signing_refuses_a_secret_of_another_form():
+    with pytest.raises(ValueError, match="of the form it wants"):
         sign(STANDARD, delivery(), "whsec_***", NOW)
 
 
