@@ -614,6 +614,12 @@ class SourceSecretsRotated(Event, frozen=True, kw_only=True):
     source: Identifier
 
 
+class SourceWatched(Event, frozen=True, kw_only=True):
+    type: ClassVar = "source.watched"
+    source: Identifier
+    silence_after: Annotated[int, Meta(ge=60, le=31_536_000)] | None = None  # seconds; absent: it is watched no more
+
+
 class SourceRemoved(Event, frozen=True, kw_only=True):
     type: ClassVar = "source.removed"
     source: Identifier

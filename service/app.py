@@ -36,6 +36,7 @@ from service.api.route import (
     response,
 )
 from service.auth import OPERATOR, SCOPES, Keys, NewKey, Principal
+from service.catalogue import Catalogue
 from service.clock import Clock
 from service.connectors.compiled import Connector
 from service.connectors.load import load_connectors
@@ -46,6 +47,7 @@ from service.inbox import Inbox
 from service.projections.all import MIGRATIONS, project
 from service.services import Services
 from service.settings import Settings
+from service.silence import Silence
 from service.sources import Sources
 from service.states import States
 from service.telemetry import Telemetry
@@ -85,9 +87,11 @@ async def running(settings: Settings, clock: Callable[[], datetime] = now) -> As
         services.handler.start(on_death=_end_process)
         services.inbox.start()
         services.time.start()
+        services.silence.start()
         try:
             yield services
         finally:
+            await services.silence.stop()
             await services.time.stop()
             await services.inbox.stop()
             await services.handler.stop()
@@ -117,14 +121,15 @@ def assemble(settings: Settings, store: SqliteStore, clock: Callable[[], datetim
     states = States(store)
     telemetry = Telemetry()
     handler = Handler(store, states, vault, clock, ids, timedelta(seconds=settings.clock_quiet_seconds))
-    connectors = connectors_at_hand(settings)
+    catalogue = Catalogue(store.query, handler, connectors_at_hand(settings), FACT_FIELDS)
     services = Services(
         settings=settings, clock=clock, ids=ids, store=store, announce=store.lock.write, vault=vault,
         states=states, handler=handler,
         keys=Keys(store.query, handler, clock, ids),
-        sources=Sources(store.query, handler, vault, connectors, settings, ids),
-        connectors=connectors,
-        inbox=Inbox(store, handler, connectors, vault, clock, ids, telemetry.item),
+        sources=Sources(store.query, handler, vault, catalogue, settings, ids),
+        catalogue=catalogue,
+        inbox=Inbox(store, handler, catalogue, vault, clock, ids, telemetry.item),
+        silence=Silence(store.query, clock, telemetry.silent),
         time=Clock(store.query, handler, clock, settings.clock_seconds),
         views=Views(store.query, vault), telemetry=telemetry,
     )  # fmt: skip
@@ -336,7 +341,7 @@ def build(services: Services, routes: Sequence[Route] = ROUTES) -> ASGIApp:
         HTTPRouteHandler(path=route.path, http_method=[route.method], status_code=200, include_in_schema=False)(
             endpoint(services, route)
         )
-        for route in routes
+        for route in sorted(routes, key=lambda each: each.method != "OPTIONS")  # else Litestar puts its own there
     ]
     litestar = Litestar(
         route_handlers=handlers, openapi_config=None, debug=False,

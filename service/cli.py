@@ -263,3 +263,43 @@ def try_connector(database: str | None, as_json: bool, file: str, payload: Path,
 
     report = operations.try_connector(read_settings({"database": database}), file, payload, settings)
     show(report, as_json=as_json, text=msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
+
+
+@connectors.command("show")
+@common
+@click.argument("file")
+def show_connector(database: str | None, as_json: bool, file: str) -> None:
+    """Tell what a connector knows: its proofs, settings, links, rules and samples.
+
+    FILE is a connector file, or the name of a shipped connector.
+    """
+    from service import operations
+
+    told = operations.show_connector(read_settings({"database": database}), file)
+    show(told, as_json=as_json, text=msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
+
+
+@main.command()
+@common
+@click.argument("connector")
+@click.argument("event")
+@click.option("--url", required=True, help="The address of a source, as `noces sources create` printed it.")
+@click.option("--secret", required=True, help="A secret of that source; for Ed25519 the private key, whsk_...")
+@click.option("--proof", help="Which of the connector's proofs to give; default: the first.")
+def trigger(database: str | None, as_json: bool, **wanted: Any) -> None:  # noqa: ANN401  # click's options
+    """Send a signed sample to a source of a running server.
+
+    CONNECTOR is a connector file, or the name of a shipped connector. EVENT is the name of one of its samples (see
+    `noces connectors show`), or a file with a body.
+    """
+    from service import operations
+
+    settings = read_settings({"database": database})
+    told = run(
+        operations.trigger(
+            settings, wanted["connector"], wanted["event"], wanted["url"], wanted["secret"], wanted["proof"]
+        )
+    )
+    show(told, as_json=as_json, text=f"{told['status']} {told['answer']}")
+    if not 200 <= told["status"] < 300:  # noqa: PLR2004  # what a sender takes for success
+        sys.exit(FAILED)

@@ -95,6 +95,7 @@ GUIDE: Mapping[str, Guide] = {
     ),
     "link_taken": Guide("The link belongs to another partnership.", "`id` names it; remove the link there first."),
     "name_taken": Guide("The name is taken.", "Choose another."),
+    "in_use": Guide("Something still uses this.", "`detail` names what; remove that first."),
     "transition_refused": Guide(
         "A guard is not met; the refusal is in the log at `position`.", "`guards[].remedy` says what would meet each."
     ),
@@ -139,6 +140,10 @@ GUIDE: Mapping[str, Guide] = {
         "Start from `GET /v1/policies` and `GET /v1/machine`.",
     ),
     "bad_settings": Guide("The source's connector or settings do not fit.", "See `GET /v1/connectors/{name}`."),
+    "bad_connector": Guide(
+        "The connector file cannot work.",
+        "`detail` names the line and the field; try it with `noces connectors test FILE PAYLOAD`.",
+    ),
     "rate_limited": Guide("Too many requests.", "Wait for `Retry-After`."),
     "internal": Guide(
         "An error on our side; it was logged under `instance`.",

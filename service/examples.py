@@ -159,6 +159,24 @@ IMPORTED = (
     '{"lines":2,"accepted":1,"repeated":0,"refused":1,"last_position":1236}\n'
 )
 
+CONNECTOR = """
+name = "surveys"
+title = "Surveys"
+summary = "Answers of satisfaction surveys."
+key = ["answer"]
+scheme = [{ name = "token", method = "token", header = "X-Survey-Token" }]
+link = [{ system = "surveys", kind = "account", external_id = { path = "account" } }]
+
+[[rule]]
+name = "answered"
+
+[[rule.fact]]
+type = "pulse.answered"
+occurred_at = { path = "given" }
+fields.side = { const = "partner" }
+fields.score = { path = "score", as = "integer" }
+"""
+
 BODIES: dict[str, Any] = {
     "PartnershipBody": {
         "client": "Atelier Nord", "partner": "Rapide SI", "opened_at": BEGUN, "links": [LINK],
@@ -168,7 +186,8 @@ BODIES: dict[str, Any] = {
     "TransitionBody": {"trigger": "share_power", "side": "client", "occurred_at": "2024-09-01T09:00:00Z"},
     "KeyBody": {"scopes": ["read"], "name": "dashboard", "expires_at": "2026-12-31T00:00:00Z"},
     "SourceBody": {"connector": "pagerduty", "name": "on call", "secrets": ["the secret of the subscription"]},
-    "SourceChange": {"name": "on call, Paris"},
+    "SourceChange": {"name": "on call, Paris", "silence_after": 86_400},
+    "ConnectorBody": {"toml": CONNECTOR},
     "SecretsBody": {"secrets": ["the new secret", "the old secret"]},
     "ReplayBody": {"status": "failed", "source": SOURCE},
     "Policy": {"automatic": ["relapse", "loosen", "fade", "face_reality"], "delay_doubled": 1.8, "punctual_share": 0.9},

@@ -19,6 +19,7 @@ from events.codec import decode
 from events.envelope import Context, RecordedEvent, Trust
 from events.store import Append, Conflict, Database, Idempotency, RowChange, StoreError
 from service.api.facts import read_fact
+from service.catalogue import Catalogue
 from service.connectors.compiled import Connector
 from service.connectors.engine import Arrival, Item, map_delivery
 from service.connectors.formats import masked
@@ -31,12 +32,14 @@ from service.projections import partnerships as listed
 from service.projections.inbox import StoredDelivery, StoredItem
 from service.projections.keys import Source, find_source
 from service.projections.links import Link
+from service.sources import Found
 from service.vault import Vault
 
 log = structlog.get_logger()
 
 SECRET_HEADERS = ("authorization", "cookie", "token", "signature", "secret", "password", "api-key", "apikey")
 ITEM_STREAM = "inbox"
+SPLIT_ANEW = "the connector was changed and now splits this delivery otherwise: see its other items"
 NOTHING_NEW = "the log says so already, or something newer: see `standing` of the rule's facts"
 
 
@@ -51,7 +54,7 @@ class Inbox:
     """Receives deliveries and applies their items."""
 
     def __init__(
-        self, store: Database, handler: Handler, connectors: Mapping[str, Connector], vault: Vault,
+        self, store: Database, handler: Handler, catalogue: Catalogue, vault: Vault,
         clock: Callable[[], datetime], ids: Ids, count: Callable[[str, str], None] = lambda *_: None,
     ) -> None:  # fmt: skip
         self._vault = vault
@@ -59,7 +62,7 @@ class Inbox:
         self._store = store
         self._query = store.query
         self._handler = handler
-        self._connectors = connectors
+        self._catalogue = catalogue
         self._clock = clock
         self._ids = ids
         self._work: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
@@ -70,11 +73,11 @@ class Inbox:
     # --- receiving ---------------------------------------------------------------------------------------------------
 
     async def receive(
-        self, organisation: str, source: Source, trust: str, headers: Sequence[tuple[str, str]], body: bytes
-    ) -> Receipt:
+        self, found: Found, trust: str, headers: Sequence[tuple[str, str]], body: bytes
+    ) -> Receipt:  # fmt: skip
         """Store a verified delivery; answers only when it is durable. Raises StoreError when it is not."""
+        organisation, source, connector = found.organisation, found.source, found.connector
         now = self._clock()
-        connector = self._connectors[source.connector]
         body = masked(
             connector.spec.format, connector.spec.mask, body
         )  # before anything keeps it, or makes a key of it
@@ -84,6 +87,7 @@ class Inbox:
             known = await table.known_items(self._query, organisation, source.id, [item.key for item in items])
             fresh = [item for item in items if item.key not in known]
             if not fresh:
+                await self._store.write([table.seen_row(organisation, source.id, _text(now))])
                 return Receipt(min(item.inbox for item in known.values()), known=True)
             delivery = StoredDelivery(
                 id=inbox, source=source.id, received_at=_text(now), trust=trust,
@@ -96,16 +100,32 @@ class Inbox:
     async def _stored(self, organisation: str, delivery: StoredDelivery, items: Sequence[Item]) -> bool:
         """Write the delivery with the claims of its items; false when another delivery was faster with one of them."""
         sealed = self._vault.wrap(organisation, _place(delivery.id), delivery.body)
-        rows: list[RowChange] = [table.delivery_row(organisation, replace(delivery, body=sealed))]
-        for ordinal, item in enumerate(items):
-            stored = StoredItem(
+        rows = [
+            table.delivery_row(organisation, replace(delivery, body=sealed)),
+            table.seen_row(organisation, delivery.source, delivery.received_at),
+        ]
+        return await self._claimed(organisation, delivery, items, rows)
+
+    async def _claimed(
+        self,
+        organisation: str,
+        delivery: StoredDelivery,
+        items: Sequence[Item],
+        rows: Sequence[RowChange],
+        first: int = 0,
+    ) -> bool:
+        """Write items, each with its claim; false when another delivery was faster with one of them."""
+        fresh = [
+            StoredItem(
                 source=delivery.source, key=item.key, inbox=delivery.id, ordinal=ordinal, status="received",
                 rule=item.rule, reason=None, partnership=None,
-            )  # fmt: skip
-            rows.append(table.item_row(organisation, stored))
+            )
+            for ordinal, item in enumerate(items, first)
+        ]  # fmt: skip
         append = Append(
             organisation=organisation, stream=f"{ITEM_STREAM}-{delivery.id}", expected=0, events=(),
-            context=Context(actor=delivery.source), rows=tuple(rows),
+            context=Context(actor=delivery.source),
+            rows=(*rows, *(table.item_row(organisation, each) for each in fresh)),
             takes=tuple(f"item/{delivery.source}/{item.key}" for item in items),
         )  # fmt: skip
         (result,) = await self._store.append([append])
@@ -163,18 +183,36 @@ class Inbox:
     async def apply(self, organisation: str, inbox: str, *, again: Sequence[str] = ("received",)) -> list[StoredItem]:
         """Apply the items of a delivery that have one of these statuses; what was applied stays so."""
         delivery = await self.find(organisation, inbox)
-        if delivery is None:
-            return []
-        source = await find_source(self._query, organisation, delivery.source)
-        stored = await table.items_of(self._query, organisation, inbox)
-        if source is not None and source.connector in self._connectors:
-            arrival = Arrival(delivery.body, delivery.headers, source.id, datetime.fromisoformat(delivery.received_at))
-            found = map_delivery(self._connectors[source.connector], source.settings, arrival)
-            mapped = {item.key: item for item in found}
-            for item in stored:
-                if item.status in (*again, "unmatched") and item.key in mapped:
-                    await self._apply_item(organisation, delivery, item, mapped[item.key])
+        source = None if delivery is None else await find_source(self._query, organisation, delivery.source)
+        connector = None if source is None else await self._catalogue.find(organisation, source.connector)
+        if delivery is not None and source is not None and connector is not None:
+            await self._apply_delivery(organisation, delivery, _mapped(delivery, source, connector), again)
         return await table.items_of(self._query, organisation, inbox)
+
+    async def _apply_delivery(
+        self, organisation: str, delivery: StoredDelivery, mapped: Mapping[str, Item], again: Sequence[str]
+    ) -> None:
+        wanted = (*again, "unmatched")
+        stored = await table.items_of(self._query, organisation, delivery.id)
+        if any(item.key not in mapped and item.status in wanted for item in stored):
+            stored = await self._split_anew(organisation, delivery, mapped, stored, wanted)
+        for item in stored:
+            if item.status in wanted and item.key in mapped:
+                await self._apply_item(organisation, delivery, item, mapped[item.key])
+
+    async def _split_anew(
+        self, organisation: str, delivery: StoredDelivery, mapped: Mapping[str, Item], stored: Sequence[StoredItem],
+        wanted: Sequence[str],
+    ) -> list[StoredItem]:  # fmt: skip
+        """The items of a delivery whose connector was mended: those that it did not have before are added."""
+        known = await table.known_items(self._query, organisation, delivery.source, list(mapped))
+        fresh = [item for key, item in mapped.items() if key not in known]
+        if fresh and not await self._claimed(organisation, delivery, fresh, [], len(stored)):
+            return list(stored)  # another delivery was faster; the next replay sees what it left
+        for item in stored:
+            if item.key not in mapped and item.status in wanted:
+                await self._settle(organisation, item, "ignored", rule=item.rule, reason=SPLIT_ANEW)
+        return await table.items_of(self._query, organisation, delivery.id)
 
     async def _apply_item(self, organisation: str, delivery: StoredDelivery, stored: StoredItem, item: Item) -> None:
         if item.ignored is not None:
@@ -199,7 +237,10 @@ class Inbox:
             names = ", ".join(f"{link.system}/{link.kind}/{link.external_id}" for link in links)
             waiting = table.waits_for(organisation, stored, links)
             reason = f"no partnership has the link {names}; PUT it and this item is applied"
-            await self._settle(organisation, stored, "unmatched", rule=item.rule, reason=reason, rows=waiting)
+            called = msgspec.json.encode(item.called).decode() if item.called else None
+            await self._settle(
+                organisation, stored, "unmatched", rule=item.rule, reason=reason, rows=waiting, called=called
+            )
             if await self._find(organisation, links) is not None:
                 self.run(organisation, delivery.id)  # the link came between looking for it and waiting for it
             return
@@ -277,10 +318,17 @@ class Inbox:
 
     async def _settle(
         self, organisation: str, item: StoredItem, status: str, *, rule: str | None = None, reason: str | None = None,
-        partnership: str | None = None, rows: Sequence[RowChange] = (),
+        partnership: str | None = None, rows: Sequence[RowChange] = (), called: str | None = None,
     ) -> None:  # fmt: skip
         changed = table.settled(
-            organisation, item.source, item.key, status, rule=rule, reason=reason, partnership=partnership
+            organisation,
+            item.source,
+            item.key,
+            status,
+            rule=rule,
+            reason=reason,
+            partnership=partnership,
+            called=called,
         )
         append = Append(
             organisation=organisation, stream=f"{ITEM_STREAM}-{item.inbox}", expected=0, events=(),
@@ -302,6 +350,12 @@ class Inbox:
     async def _run_waiting(self, organisation: str, link: Link) -> None:
         for inbox in await table.waiting_for(self._query, organisation, link):
             self.run(organisation, inbox)
+
+
+def _mapped(delivery: StoredDelivery, source: Source, connector: Connector) -> dict[str, Item]:
+    at = datetime.fromisoformat(delivery.received_at)
+    arrival = Arrival(delivery.body, delivery.headers, source.id, at)
+    return {item.key: item for item in map_delivery(connector, source.settings, arrival)}
 
 
 def _place(inbox: str) -> str:

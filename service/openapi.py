@@ -325,7 +325,7 @@ def _answer_headers(route: Route, status: int, name: str | None) -> list[str]:
     found = ["X-Request-Id"]
     if name in ("Partnership", "Recorded"):
         found.append("ETag")
-    if status == 201 and name in ("Partnership", "NewKey", "NewSource", "AdoptedPolicy"):  # noqa: PLR2004
+    if status == 201 and name in ("Partnership", "NewKey", "NewSource", "ConnectorTitle", "AdoptedPolicy"):  # noqa: PLR2004
         found.append("Location")
     if any(each.name == "cursor" for each in route.parameters) and name != "EventPage":
         found.append("Link")
@@ -339,6 +339,8 @@ def _content(route: Route, status: int, name: str) -> Json:
         return {each: {"schema": {} if each == JSON else TEXT} for each in DOCS}
     if "/" in name:
         return {name: {"schema": TEXT}}
+    if name == "Greeting":
+        return {"text/plain": {"schema": TEXT}, JSON: {"schema": {"type": "object"}}}
     if name == "OpenAPI":
         return {OPENAPI: {"schema": {"type": "object"}}}
     shown = {"example": examples.ANSWERS[name]} if name in examples.ANSWERS else {}

@@ -196,6 +196,9 @@ ADMINISTRATION: dict[str, Json] = {
     "Source": closed(
         "A source of deliveries, without its secrets.",
         id=TEXT, connector=TEXT, name=TEXT, settings=mapped({}), url=TEXT, created_at=INSTANT,
+        last_seen=about("When it was last heard of; null before its first delivery.", nullable(INSTANT)),
+        silence_after=about("After how many seconds of silence it is silent; null: it is not watched.", nullable(INTEGER)),
+        silent=about("Whether it was silent for longer than that.", BOOLEAN),
     ),
     "NewSource": closed("A new source; `url` goes into the sender's settings.", id=TEXT, url=TEXT),
     "SourcePage": paged("Source"),
@@ -210,6 +213,11 @@ ADMINISTRATION: dict[str, Json] = {
     "DeliveredItem": closed(
         "One item of a delivery, and the events that came of it.",
         **_ITEM, positions=listed(POSITION),
+        suggestions=about("Of an unmatched item: open partnerships of the name that the sender uses.", listed(ref("Suggestion"))),
+    ),
+    "Suggestion": closed(
+        "A partnership that may be meant, and links any one of which brings the item to it.",
+        partnership=TEXT, called=TEXT, links=listed(ref("Link")),
     ),
     "Delivered": closed(
         "A delivery as it came: `body`, or `body_base64` where it is no UTF-8.", ("body", "body_base64"),

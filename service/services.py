@@ -1,7 +1,7 @@
 """What the routes work with: built once by the composition root, handed to every call."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 
 from msgspec import Struct, field
@@ -11,13 +11,14 @@ from domain.policy import POLICY_1
 from events.envelope import Context, RecordedEvent
 from events.store import Database
 from service.auth import Keys
+from service.catalogue import Catalogue
 from service.clock import Clock
-from service.connectors.compiled import Connector
 from service.handler import POLICY_STREAM, Administer, Asked, Handler
 from service.ids import Ids
 from service.inbox import Inbox
 from service.projections import Query
 from service.settings import Settings
+from service.silence import Silence
 from service.sources import Sources
 from service.states import States
 from service.telemetry import Telemetry
@@ -39,8 +40,9 @@ class Services(Struct, kw_only=True, eq=False):
     handler: Handler
     keys: Keys
     sources: Sources
-    connectors: Mapping[str, Connector]
+    catalogue: Catalogue
     inbox: Inbox
+    silence: Silence
     time: Clock
     views: Views
     telemetry: Telemetry

@@ -33,6 +33,12 @@ class Telemetry:
             ("source", "outcome"),
             registry=self.registry,
         )
+        self._silent = Gauge(
+            "noces_source_silent",
+            "1 for a source that was silent for longer than it was set to be.",
+            ("source",),
+            registry=self.registry,
+        )
         self._events = Counter("noces_events", "Events recorded.", registry=self.registry)
         self._unauthenticated = Counter(
             "noces_unauthenticated", "Requests without a usable key.", registry=self.registry
@@ -51,6 +57,10 @@ class Telemetry:
     def item(self, source: str, outcome: str) -> None:
         """Count what became of an item."""
         self._items.labels(source, outcome).inc()
+
+    def silent(self, source: str, *, yes: bool) -> None:
+        """Tell whether a source has fallen silent."""
+        self._silent.labels(source).set(1 if yes else 0)
 
     def recorded(self, count: int) -> None:
         """Count recorded events."""

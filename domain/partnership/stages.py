@@ -70,7 +70,7 @@ def _unlinked(state: Partnership, fact: e.LinkRemoved, _seen: Seen) -> None:
 
 for _kind in (
     e.SeparationRevoked, e.FactRetracted, e.PolicyAdopted, e.KeyCreated, e.KeyRotated, e.KeyRevoked, e.SourceCreated,
-    e.SourceChanged, e.SourceSecretsRotated, e.SourceRemoved, e.ConnectorAdded, e.ConnectorRemoved,
+    e.SourceChanged, e.SourceSecretsRotated, e.SourceWatched, e.SourceRemoved, e.ConnectorAdded, e.ConnectorRemoved,
     e.SubscriptionCreated, e.SubscriptionChanged, e.SubscriptionRemoved, e.PersonErased, e.LogForked, e.LogKeyAdded,
 ):  # fmt: skip
     rule(_kind, None)

@@ -1,4 +1,4 @@
-"""Administration: keys, sources, connectors, policies, and who am I."""
+"""Administration: keys, policies, and who am I."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -105,108 +105,7 @@ async def me(call: Call) -> Answer:
     return Answer(body=body)
 
 
-# --- sources and connectors ------------------------------------------------------------------------------------------------
-
-
-class SourceBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A source of deliveries to create."""
-
-    connector: str
-    name: Words
-    secrets: Annotated[tuple[Words, ...], Meta(max_length=10)] = ()
-    settings: dict[str, Any] = {}
-
-
-class SourceChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What to change of a source."""
-
-    name: Words | None = None
-    settings: dict[str, Any] | None = None
-
-
-class SecretsBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The secrets that count from now on: the new one first, old ones while they still may sign."""
-
-    secrets: Annotated[tuple[Words, ...], Meta(min_length=1, max_length=10)]
-
-
-async def create_source(call: Call) -> Answer:
-    """Add a source of deliveries; its URL goes into the sender's settings."""
-    body = call.body(SourceBody)
-    once = await call.idempotency(201)
-    source, before = await call.services.sources.create(
-        call.organisation, body.connector, body.name, body.secrets, body.settings, call.context, once
-    )
-    headers = {"Location": f"/v1/sources/{source}", **answered_before(yes=before)}
-    return Answer(status=201, body={"id": source, "url": call.services.sources.url(source)}, headers=headers)
-
-
-async def list_sources(call: Call) -> Answer:
-    """The organisation's sources, never their secrets."""
-    found = await table.list_sources(call.services.query, call.organisation, read_cursor(call), call.limit + 1)
-    shown = found[: call.limit]
-    items = [_source_view(call, each) for each in shown]
-    return page(call, items, shown[-1].id if len(found) > len(shown) else None)
-
-
-async def get_source(call: Call) -> Answer:
-    """One source."""
-    return Answer(body=_source_view(call, await _source(call)))
-
-
-async def change_source(call: Call) -> Answer:
-    """Change a source's name or settings."""
-    source = await _source(call)
-    body = call.body(SourceChange)
-    await call.services.sources.change(call.organisation, source, body.name, body.settings, call.context)
-    return await get_source(call)
-
-
-async def rotate_source(call: Call) -> Answer:
-    """Replace a source's secrets."""
-    source = await _source(call)
-    secrets, once = call.body(SecretsBody).secrets, await call.idempotency(200)
-    before = await call.services.sources.rotate(call.organisation, source.id, secrets, call.context, once)
-    return Answer(body=_source_view(call, source), headers=answered_before(yes=before))
-
-
-async def remove_source(call: Call) -> Answer:
-    """Remove a source; its deliveries stay readable."""
-    source = await _source(call)
-    await call.services.sources.remove(call.organisation, source.id, call.context)
-    return Answer(status=204)
-
-
-async def _source(call: Call) -> table.Source:
-    identifier = call.path("id")
-    found = await table.find_source(call.services.query, call.organisation, identifier)
-    if found is None:
-        raise ServiceError("not_found", f"There is no source {identifier!r} here.")
-    return found
-
-
-def _source_view(call: Call, source: table.Source) -> dict[str, Any]:
-    return {
-        "id": source.id, "connector": source.connector, "name": source.name, "settings": source.settings,
-        "url": call.services.sources.url(source.id), "created_at": _from_microseconds(source.created_at),
-    }  # fmt: skip
-
-
-async def list_connectors(call: Call) -> Answer:
-    """The connectors at hand."""
-    items = [
-        {"name": name, "title": each.spec.title, "summary": each.spec.summary}
-        for name, each in sorted(call.services.connectors.items())
-    ]
-    return Answer(body={"items": items, "next": None})
-
-
-async def get_connector(call: Call) -> Answer:
-    """One connector: how its sender signs, what it knows, what it maps to."""
-    name = call.path("name")
-    if name not in call.services.connectors:
-        raise ServiceError("not_found", f"There is no connector {name!r}; see GET /v1/connectors.")
-    return Answer(body=msgspec.to_builtins(call.services.connectors[name].spec))
+# --- the tables ------------------------------------------------------------------------------------------------------------
 
 
 async def rebuild_tables(call: Call) -> Answer:
@@ -331,80 +230,6 @@ ROUTES = (
         run=revoke_key,
         summary="Revoke a key",
         answers={204: None},
-        problems=(404,),
-    ),
-    Route(
-        method="POST",
-        path="/v1/sources",
-        scope="hooks",
-        run=create_source,
-        summary="Add a source",
-        body=SourceBody,
-        answers={201: "NewSource"},
-        problems=(413, 415, 422),
-    ),
-    Route(
-        method="GET",
-        path="/v1/sources",
-        scope="hooks",
-        run=list_sources,
-        summary="List sources",
-        answers={200: "SourcePage"},
-        parameters=PAGED,
-    ),
-    Route(
-        method="GET",
-        path="/v1/sources/{id:str}",
-        scope="hooks",
-        run=get_source,
-        summary="Read a source",
-        answers={200: "Source"},
-        problems=(404,),
-    ),
-    Route(
-        method="PATCH",
-        path="/v1/sources/{id:str}",
-        scope="hooks",
-        run=change_source,
-        summary="Change a source",
-        body=SourceChange,
-        answers={200: "Source"},
-        problems=(404, 413, 415, 422),
-    ),
-    Route(
-        method="POST",
-        path="/v1/sources/{id:str}/rotate",
-        scope="hooks",
-        run=rotate_source,
-        summary="Replace its secrets",
-        body=SecretsBody,
-        answers={200: "Source"},
-        problems=(404, 413, 415),
-    ),
-    Route(
-        method="DELETE",
-        path="/v1/sources/{id:str}",
-        scope="hooks",
-        run=remove_source,
-        summary="Remove a source",
-        answers={204: None},
-        problems=(404,),
-    ),
-    Route(
-        method="GET",
-        path="/v1/connectors",
-        scope="read",
-        run=list_connectors,
-        summary="List connectors",
-        answers={200: "ConnectorPage"},
-    ),
-    Route(
-        method="GET",
-        path="/v1/connectors/{name:str}",
-        scope="read",
-        run=get_connector,
-        summary="Read a connector",
-        answers={200: "Connector"},
         problems=(404,),
     ),
     Route(

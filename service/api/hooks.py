@@ -1,34 +1,81 @@
 """Webhooks in: public, proven by the source's own scheme, durable before the answer; and the inbox to look at."""
 
 import base64
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from service.api.paging import page, read_cursor
 from service.api.partnerships import PAGED
-from service.api.route import PUBLIC, Answer, Call, Parameter, Route
+from service.api.route import PUBLIC, Answer, Call, Method, Parameter, Route
+from service.connectors.handshake import Reply, greet
+from service.connectors.model import Answer as Wanted
 from service.errors import ServiceError
+from service.inbox import Receipt
 from service.projections import inbox as table
+from service.projections import partnerships as listed
 from service.projections.inbox import STATUSES, StoredDelivery, StoredItem
 from service.signature import Delivery, Refused, verify
+from service.sources import Found
 
 
 async def receive(call: Call) -> Answer:
-    """Take a delivery: 202 once it is durable, 200 where every item of it was known."""
-    identifier = call.path("source")
-    found = await call.services.sources.find(identifier)
-    if found is None:
-        raise ServiceError("not_found", f"There is no source {identifier!r}.")
-    organisation, source, secrets = found
+    """Take a delivery: answered once it is durable, as the sender's protocol wants; 200 where every item was known."""
+    found = await _source(call)
     delivery = _delivery(call)
-    connector = call.services.connectors[source.connector]
-    proof = verify(connector.spec.scheme, delivery, secrets, call.now)
+    spec = found.connector.spec
+    if (reply := greet(spec, delivery, found.secrets, proven=False)) is not None:
+        return _greeting(reply)
+    proof = verify(spec.scheme, delivery, found.secrets, call.now)
     if isinstance(proof, Refused):
-        call.services.telemetry.refused(source.id, proof.reason)
+        call.services.telemetry.refused(found.source.id, proof.reason)
         raise ServiceError(proof.reason, proof.detail)
-    receipt = await call.services.inbox.receive(organisation, source, proof.trust, delivery.headers, call.raw)
-    return Answer(status=200 if receipt.known else 202, body={"inbox": receipt.inbox})
+    if (reply := greet(spec, delivery, found.secrets, proven=True)) is not None:
+        return _greeting(reply)
+    receipt = await call.services.inbox.receive(found, proof.trust, delivery.headers, call.raw)
+    return _received(spec.answer, receipt)
+
+
+async def greet_by_get(call: Call) -> Answer:
+    """Answer a sender that only makes sure that somebody is there (GLPI's challenge), as its connector says."""
+    return await _greet(call)
+
+
+async def greet_by_options(call: Call) -> Answer:
+    """Answer a sender that asks whether it may send (CloudEvents' handshake), as its connector says."""
+    return await _greet(call)
+
+
+async def _greet(call: Call) -> Answer:
+    found = await _source(call)
+    reply = greet(found.connector.spec, _delivery(call), found.secrets, proven=False)
+    if reply is None:
+        call.services.telemetry.refused(found.source.id, "bad_format")
+        method = call.request.method
+        raise ServiceError(
+            "method_not_allowed", f"This source takes POST; this {method} is no handshake of its sender."
+        )
+    return _greeting(reply)
+
+
+async def _source(call: Call) -> Found:
+    identifier = call.path("source")
+    if (found := await call.services.sources.find(identifier)) is None:
+        raise ServiceError("not_found", f"There is no source {identifier!r}.")
+    return found
+
+
+def _greeting(reply: Reply) -> Answer:
+    return Answer(status=reply.status, body=reply.body, media_type=reply.media_type, headers=reply.headers)
+
+
+def _received(wanted: Wanted, receipt: Receipt) -> Answer:
+    """The answer in the sender's words where it has some; a repetition answers 200 with the first delivery's id."""
+    if wanted.text is not None:
+        return Answer(status=wanted.status, body=wanted.text.encode(), media_type=wanted.media_type)
+    return Answer(status=200 if receipt.known else wanted.status, body={"inbox": receipt.inbox})
 
 
 def _delivery(call: Call) -> Delivery:
@@ -123,11 +170,21 @@ async def _item_view(call: Call, item: StoredItem, *, whole: bool) -> dict[str, 
         "key": item.key, "status": item.status, "rule": item.rule, "reason": item.reason, "partnership": item.partnership,
     }  # fmt: skip
     if whole:
+        view["suggestions"] = await _suggestions(call, item)
         known = await call.services.store.recall(call.organisation, f"source/{item.source}", item.key)
         view["positions"] = (
             [] if known is None or not known.count else list(range(known.position, known.position + known.count))
         )
     return view
+
+
+async def _suggestions(call: Call, item: StoredItem) -> Sequence[dict[str, Any]]:
+    """Open partnerships of the same name as the sender uses, with the links to give them: a person decides."""
+    if item.status != "unmatched" or item.called is None:
+        return []
+    links = [msgspec.to_builtins(each) for each in await table.awaited(call.services.query, call.organisation, item)]
+    found = await listed.called(call.services.query, call.organisation, msgspec.json.decode(item.called))
+    return [{"partnership": identifier, "called": name, "links": links} for identifier, name in found]
 
 
 def _body(raw: bytes) -> dict[str, str]:
@@ -141,11 +198,24 @@ _STATUS = Parameter(
     name="status", description="Deliveries with an item of this status.", schema={"enum": list(STATUSES)}
 )
 
+HANDSHAKES: tuple[tuple[Method, Callable[[Call], Awaitable[Answer]]], ...] = (
+    ("GET", greet_by_get),
+    ("OPTIONS", greet_by_options),
+)
+"""The methods by which a sender may make sure that somebody is there, beside POST."""
+
 ROUTES = (
     Route(
         method="POST", path="/hooks/{source:str}", scope=PUBLIC, run=receive, summary="Take a delivery",
         body="Delivery", answers={200: "Receipt", 202: "Receipt"}, problems=(401, 404, 413, 507), open_query=True,
         idempotent_key=False,
+    ),
+    *(
+        Route(
+            method=method, path="/hooks/{source:str}", scope=PUBLIC, run=run, open_query=True,
+            summary="Answer a handshake", answers={200: "Greeting"}, problems=(404, 405),
+        )
+        for method, run in HANDSHAKES
     ),
     Route(
         method="GET", path="/v1/inbox", scope="hooks", run=list_inbox, summary="List deliveries",

@@ -21,7 +21,7 @@ from service.projections import partnerships as listed
 if TYPE_CHECKING:
     from service.services import Services
 
-Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 PUBLIC = "public"
 ORGANISATION_WIDE = ("hooks", "audit", "admin")
 """Scopes that mean nothing in a key that is bound to partnerships."""

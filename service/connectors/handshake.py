@@ -82,5 +82,5 @@ def _reply(handshake: Handshake, token: str, key: bytes) -> Reply:
     members = {name: filled(text) for name, text in handshake.members.items()}
     body = msgspec.json.encode(members) if members else filled(handshake.text or "").encode()
     headers = {name: filled(text) for name, text in handshake.headers.items()}
-    media_type = "application/json" if members else "text/plain; charset=utf-8"
+    media_type = "application/json" if members else "text/plain"
     return Reply(status=handshake.status, media_type=media_type, body=body, headers=headers)

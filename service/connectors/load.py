@@ -13,6 +13,8 @@ from service.connectors.model import Spec
 from service.connectors.values import ODD, FieldError, Where
 
 SHIPPED = Path(__file__).parent
+SAMPLES = SHIPPED / "samples"
+HEADERS = ".headers.json"
 LARGEST = 65_536
 _FIELD = re.compile(r"\.([^.\[\]]+)|\[([0-9]+)\]|\[\.\.\.\]")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
@@ -75,6 +77,20 @@ def load_connectors(fact_fields: FactFields, directory: Path | None = None) -> d
             problem = f"the name {name!r} belongs to a shipped connector: choose another and call the file so"
             raise ConnectorError(f"{name}.toml", None, "name", problem)
     return shipped | added
+
+
+def read_sample(path: Path) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+    """(body, headers) of a saved delivery; its headers may stand beside it as `<stem>.headers.json`."""
+    beside = path.with_name(path.stem + HEADERS)
+    given = msgspec.json.decode(beside.read_bytes(), type=dict[str, object]) if beside.exists() else {}
+    return path.read_bytes(), tuple((name.lower(), value) for name, value in given.items() if isinstance(value, str))
+
+
+def samples(name: str) -> dict[str, Path]:
+    """The samples of a shipped connector: one delivery for each event that its sender documents."""
+    folder = SAMPLES / name
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {path.stem: path for path in found if not path.name.endswith(HEADERS)}
 
 
 def _by_name(connectors: Iterable[Connector]) -> dict[str, Connector]:

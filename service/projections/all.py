@@ -8,7 +8,7 @@ from domain.events import Event
 from events.envelope import RecordedEvent
 from events.migrations import Migration
 from events.store import RowChange
-from service.projections import Project, due, inbox, keys, links, partnerships
+from service.projections import Project, connectors, due, inbox, keys, links, partnerships
 
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(101, "partnerships", partnerships.DDL),
@@ -16,6 +16,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(103, "due", due.DDL),
     Migration(104, "keys", keys.DDL),
     Migration(105, "inbox", inbox.DDL),
+    Migration(106, "connectors", connectors.DDL),
+    Migration(107, "silence", keys.SILENCE + inbox.SEEN),
 )
 
 PROJECTIONS: tuple[Project, ...] = (partnerships.project, links.project, keys.project)

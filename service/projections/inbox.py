@@ -52,6 +52,16 @@ CREATE TABLE inbox_waiting (
 ) STRICT;
 """
 
+SEEN = """
+CREATE TABLE sources_seen (
+  organisation TEXT NOT NULL,
+  source TEXT NOT NULL,
+  last_seen TEXT NOT NULL,
+  PRIMARY KEY (organisation, source)
+) STRICT;
+ALTER TABLE inbox_items ADD COLUMN called TEXT;
+"""
+
 
 class StoredItem(Struct, frozen=True, kw_only=True):
     """One item of a delivery and what became of it."""
@@ -64,6 +74,8 @@ class StoredItem(Struct, frozen=True, kw_only=True):
     rule: str | None
     reason: str | None
     partnership: str | None
+    called: str | None = None
+    """What the sender calls the partnership, as a JSON array, while the item is unmatched."""
 
 
 class StoredDelivery(Struct, frozen=True, kw_only=True):
@@ -86,6 +98,18 @@ def delivery_row(organisation: str, delivery: StoredDelivery) -> Put:
     return Put("inbox", {"organisation": organisation, "id": delivery.id}, values)
 
 
+def seen_row(organisation: str, source: str, at: str) -> Put:
+    """When a source was last heard of."""
+    return Put("sources_seen", {"organisation": organisation, "source": source}, {"last_seen": at})
+
+
+async def last_seen(query: Query, organisation: str, source: str) -> str | None:
+    """When a source was last heard of; None before its first delivery."""
+    sql = "SELECT last_seen FROM sources_seen WHERE organisation = ? AND source = ?"
+    rows = await query(sql, (organisation, source))
+    return str(rows[0][0]) if rows else None
+
+
 def item_row(organisation: str, item: StoredItem) -> Put:
     """The row of a new item."""
     values: dict[str, Value] = {
@@ -101,10 +125,12 @@ def _key(organisation: str, source: str, key: str) -> dict[str, Value]:
 
 def settled(
     organisation: str, source: str, key: str, status: str, *, rule: str | None = None, reason: str | None = None,
-    partnership: str | None = None,
+    partnership: str | None = None, called: str | None = None,
 ) -> Change:  # fmt: skip
     """The change that says what became of an item."""
-    values: dict[str, Value] = {"status": status, "rule": rule, "reason": reason, "partnership": partnership}
+    values: dict[str, Value] = {
+        "status": status, "rule": rule, "reason": reason, "partnership": partnership, "called": called,
+    }  # fmt: skip
     return Change("inbox_items", _key(organisation, source, key), values)
 
 
@@ -122,8 +148,8 @@ def waits_no_more(organisation: str, source: str, key: str) -> Remove:
     return Remove("inbox_waiting", _key(organisation, source, key))
 
 
-_ITEM = "SELECT source, key, inbox, ordinal, status, rule, reason, partnership FROM inbox_items"
-_ITEM_NAMES = ("source", "key", "inbox", "ordinal", "status", "rule", "reason", "partnership")
+_ITEM_NAMES = StoredItem.__struct_fields__
+_ITEM = f"SELECT {', '.join(_ITEM_NAMES)} FROM inbox_items"  # noqa: S608  # our own names
 
 
 def _item(row: Row) -> StoredItem:
@@ -163,6 +189,15 @@ async def waiting_for(query: Query, organisation: str, link: Link) -> list[str]:
     )
     rows = await query(sql, (organisation, link.system, link.kind, link.external_id))
     return [str(row[0]) for row in rows]
+
+
+async def awaited(query: Query, organisation: str, item: StoredItem) -> list[Link]:
+    """The links of which any one would bring an unmatched item back."""
+    sql = (
+        "SELECT system, kind, external_id FROM inbox_waiting WHERE organisation = ? AND source = ? AND key = ?"
+        " ORDER BY system, kind, external_id"
+    )
+    return [Link(*map(str, row)) for row in await query(sql, (organisation, item.source, item.key))]
 
 
 async def find_delivery(query: Query, organisation: str, inbox: str) -> StoredDelivery | None:

@@ -62,6 +62,9 @@ CREATE TABLE sources (
 """
 
 
+SILENCE = "ALTER TABLE sources ADD COLUMN silence_after INTEGER;"
+
+
 class Key(Struct, frozen=True, kw_only=True):
     """A key as it may be shown: never its secret."""
 
@@ -84,9 +87,11 @@ class Source(Struct, frozen=True, kw_only=True):
     settings: dict[str, object]
     created_at: int
     removed_at: int | None
+    silence_after: int | None = None
+    """After how many seconds without a delivery somebody should look; None: never."""
 
 
-def project(organisation: str, recorded: RecordedEvent, data: e.Event) -> Sequence[RowChange]:
+def project(organisation: str, recorded: RecordedEvent, data: e.Event) -> Sequence[RowChange]:  # noqa: PLR0911  # one match, a line a kind
     """What an event does to the lists of keys and sources."""
     at = microseconds(recorded.recorded_at)
     match data:
@@ -97,7 +102,7 @@ def project(organisation: str, recorded: RecordedEvent, data: e.Event) -> Sequen
         case e.SourceCreated():
             values: dict[str, Value] = {
                 "connector": data.connector, "name": data.name, "settings": _json(data.settings),
-                "created_at": at, "removed_at": None,
+                "created_at": at, "removed_at": None, "silence_after": None,
             }  # fmt: skip
             return [Put("sources", {"organisation": organisation, "id": data.source}, values)]
         case e.SourceChanged():
@@ -107,6 +112,9 @@ def project(organisation: str, recorded: RecordedEvent, data: e.Event) -> Sequen
             if data.settings is not None:
                 changes["settings"] = _json(data.settings)
             return [Change("sources", {"organisation": organisation, "id": data.source}, changes)] if changes else []
+        case e.SourceWatched():
+            key: dict[str, Value] = {"organisation": organisation, "id": data.source}
+            return [Change("sources", key, {"silence_after": data.silence_after})]
         case e.SourceRemoved():
             return [Change("sources", {"organisation": organisation, "id": data.source}, {"removed_at": at})]
         case _:
@@ -135,7 +143,7 @@ async def owner(query: Query, identifier: str) -> tuple[str, bytes | None] | Non
 
 
 _KEYS = "SELECT id, name, scopes, side, partnerships, expires_at, created_at, revoked_at FROM keys"
-_SOURCES = "SELECT id, connector, name, settings, created_at, removed_at FROM sources"
+_SOURCES = "SELECT id, connector, name, settings, created_at, removed_at, silence_after FROM sources"
 
 
 async def find_key(query: Query, organisation: str, key: str) -> Key | None:
@@ -170,7 +178,21 @@ async def list_sources(query: Query, organisation: str, after: str, limit: int) 
     return [_source(row) for row in await query(sql, (organisation, after, limit))]
 
 
+async def sources_of(query: Query, organisation: str, connector: str) -> list[str]:
+    """The ids of the sources that use a connector."""
+    sql = "SELECT id FROM sources WHERE organisation = ? AND connector = ? AND removed_at IS NULL ORDER BY id"
+    return [str(row[0]) for row in await query(sql, (organisation, connector))]
+
+
+async def watched(query: Query) -> list[tuple[str, Source]]:
+    """(organisation, source) of all organisations that somebody wants to hear of when they fall silent."""
+    rows = await query(
+        f"SELECT organisation, {_SOURCES.removeprefix('SELECT ')} WHERE silence_after IS NOT NULL AND removed_at IS NULL"
+    )
+    return [(str(row[0]), _source(row[1:])) for row in rows]
+
+
 def _source(row: Row) -> Source:
-    values = dict(zip(("id", "connector", "name", "settings", "created_at", "removed_at"), row, strict=True))
+    values = dict(zip(Source.__struct_fields__, row, strict=True))
     values["settings"] = msgspec.json.decode(str(values["settings"]))
     return msgspec.convert(values, Source)

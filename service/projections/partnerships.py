@@ -98,3 +98,18 @@ async def exists(query: Query, organisation: str, partnership: str) -> bool:
     """Whether the organisation has this partnership."""
     sql = "SELECT 1 FROM partnerships WHERE organisation = ? AND id = ?"
     return bool(await query(sql, (organisation, partnership)))
+
+
+async def called(query: Query, organisation: str, names: Sequence[str]) -> list[tuple[str, str]]:
+    """(id, name) of the open partnerships one of whose parties bears one of these names, but for upper and lower case."""
+    same = ", ".join(["lower(?)"] * len(names))
+    sql = (
+        "SELECT id, client, partner FROM partnerships WHERE organisation = ? AND outcome IS NOT 'separated'"  # noqa: S608
+        f" AND (lower(client) IN ({same}) OR lower(partner) IN ({same})) ORDER BY id LIMIT 20"
+    )
+    known = {name.lower() for name in names}
+    rows = await query(sql, (organisation, *names, *names))
+    return [
+        (str(identifier), str(client if str(client).lower() in known else partner))
+        for identifier, client, partner in rows
+    ]

@@ -286,3 +286,26 @@ def test_a_database_in_another_folder_is_made_with_its_folder(run, tmp_path):
     path = tmp_path / "a" / "b" / "noces.db"
     assert run("keys", "create", "--scopes", "read", "--database", f"sqlite:///{path}")[0] == 0
     assert path.exists()
+
+
+def test_a_connector_is_shown_with_its_proofs_settings_links_and_samples(run):
+    status, said, _ = run("connectors", "show", "pagerduty", "--json")
+    told = json.loads(said)
+    assert (status, told["proofs"][0]) == (
+        0,
+        {"name": "v1", "place": "the header X-PagerDuty-Signature", "trust": "signed"},
+    )
+    assert "incident.triggered-p1" in told["samples"]
+    assert "priorities" in told["settings"]
+    one_sentence(run("connectors", "show", "pagerdooty"), "pagerdooty")
+
+
+@pytest.mark.parametrize(("connector", "event"), [("pagerduty", "incident.triggered-p1"), ("hubspot", "batch"), ("stripe", "invoice.paid")])  # fmt: skip
+def test_a_signed_sample_reaches_a_running_server(server, process, run, connector, event):
+    made = json.loads(process("sources", "create", "--connector", connector, "--name", "x", "--secret", "s", "--json", database=f"sqlite:///{server.path}")[1])  # fmt: skip
+    first, again = (run("trigger", connector, event, "--url", made["url"], "--secret", "s", "--json") for _ in range(2))
+    assert (first[0], json.loads(first[1])["status"]) == (0, 202)
+    assert (again[0], json.loads(again[1])["status"]) == (0, 200)
+    status, said, _ = run("trigger", connector, event, "--url", made["url"], "--secret", "other", "--json")
+    assert (status, json.loads(said)["status"]) == (1, 401)
+    one_sentence(run("trigger", connector, "nothing", "--url", made["url"], "--secret", "s"), "nothing", event)
