@@ -9,31 +9,30 @@ from bench.biglog import Built
 from bench.rows import Row, interleaved
 from bench.workplace import Workplace
 from domain.partnership import Partnership, evolve
-from events.codec import happened
-from events.envelope import RecordedEvent
+from events.store import Replayed
 from events.tables import Log
 
 PAGE = 1_000
 
 
-def read(built: Built) -> Iterator[RecordedEvent]:
-    """Every event of the log from the file, page by page."""
+def read(built: Built) -> Iterator[Replayed]:
+    """Every event of the log from the file, decoded, page by page."""
     database = sqlite3.connect(f"{built.path.as_uri()}?mode=ro", uri=True, isolation_level=None)
     log, after = Log(database), 0
-    while page := log.page(built.organisation, after=after, limit=PAGE, types=(), stream=None).events:
+    while page := log.replay(built.organisation, after=after, limit=PAGE):
         yield from page
-        after = page[-1].position
+        after, _, _ = page[-1]
     database.close()
 
 
-def fold_all(recorded: Iterable[RecordedEvent]) -> dict[str, Partnership]:
+def fold_all(replayed: Iterable[Replayed]) -> dict[str, Partnership]:
     """The state of every stream, each event taken where it comes; the logs here retract nothing."""
     states: dict[str, Partnership] = {}
-    for each in recorded:
-        state = states.get(each.stream)
+    for _, stream, happened in replayed:
+        state = states.get(stream)
         if state is None:
-            state = states[each.stream] = Partnership()
-        evolve(state, happened(each))
+            state = states[stream] = Partnership()
+        evolve(state, happened)
     return states
 
 
@@ -44,9 +43,8 @@ def measure(place: Workplace) -> list[Row]:
     sides = {
         "read, decoded and folded": lambda: _seconds(lambda: fold_all(read(built))),
         "with the collector on": lambda: _seconds(lambda: fold_all(read(built)), collect=True),
-        "decoded and folded": lambda: _seconds(lambda: fold_all(at_hand)),
-        "decoded": lambda: _seconds(lambda: sum(happened(each).version for each in at_hand)),
-        "read": lambda: _seconds(lambda: sum(1 for _ in read(built))),
+        "folded": lambda: _seconds(lambda: fold_all(at_hand)),
+        "read and decoded": lambda: _seconds(lambda: sum(1 for _ in read(built))),
     }
     found = interleaved(place.sizes.rounds, sides)
     rates = {f"{name} events/s": built.events / seconds for name, seconds in found.items()}

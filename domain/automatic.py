@@ -31,18 +31,24 @@ class Move(Struct, frozen=True, kw_only=True):
 
 def automatic(state: Partnership, policy: Policy) -> tuple[str, ...]:
     """The triggers that facts decide from here, in their order."""
-    return tuple(each for each in ORDER if each in policy.automatic and (each, state.state) in machine.TABLE)
+    return _automatic(state.state, policy.automatic)
+
+
+@lru_cache(maxsize=1_024)
+def _automatic(state: str, switched: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(each for each in ORDER if each in switched and (each, state) in machine.TABLE)
 
 
 def stirred(state: Partnership, policy: Policy) -> Mapping[type[Event], tuple[str, ...]]:
     """Type of event -> the automatic triggers that it may bring from here; other facts change no finding."""
-    return _stirred(automatic(state, policy), tuple(policy.guards.items()))
+    return _stirred(state.state, policy.automatic, tuple(policy.guards.items()))
 
 
 @lru_cache(maxsize=1_024)
 def _stirred(
-    triggers: tuple[str, ...], guards: tuple[tuple[str, tuple[str, ...]], ...]
+    state: str, switched: tuple[str, ...], guards: tuple[tuple[str, tuple[str, ...]], ...]
 ) -> Mapping[type[Event], tuple[str, ...]]:
+    triggers = _automatic(state, switched)
     reads = {trigger: {kind for code in codes for kind in READS[code]} for trigger, codes in guards}
     kinds = {kind for trigger in triggers for kind in reads[trigger]}
     return {kind: tuple(each for each in triggers if kind in reads[each]) for kind in kinds}

@@ -89,7 +89,7 @@ def opening_of(state: Partnership, data: e.Event) -> int | None:
     )
 
 
-def _first_opening(state: Partnership, data: e.Event) -> tuple[Seen | None, int, str]:
+def _first_opening(state: Partnership, data: e.Event) -> tuple[Seen | None, bytes, str]:
     """What opened this id before: when, its fingerprint, and what to call it."""
     match data:
         case e.PromiseMade():
@@ -106,4 +106,4 @@ def _first_opening(state: Partnership, data: e.Event) -> tuple[Seen | None, int,
             matter = matters(state, kind).get(key) or Matter()
             return matter.opened, matter.opening, f"{kind.capitalize()} {key!r}"
         case _:
-            return None, 0, ""
+            return None, b"", ""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from events.batch import Batch, Name
-from events.codec import named
+from events.codec import Lived, happened, named
 from events.envelope import RecordedEvent
 from events.store import (
     Append,
@@ -19,6 +19,7 @@ from events.store import (
     Projection,
     Put,
     Remove,
+    Replayed,
     Result,
     RowChange,
     Snapshot,
@@ -166,6 +167,18 @@ class MemoryStore:
         events = tuple(_of_types(among[first:], types)[:limit])
         last = events[-1].position if events else after
         return Page(events, last if len(events) >= limit else max(last, len(log.events)))
+
+    async def history(
+        self, organisation: str, stream: str, *, after: int = 0, limit: int = 1_000
+    ) -> tuple[Lived, ...]:  # fmt: skip
+        """One stream as the fold takes it, from above a version on, in order."""
+        events = await self.read_stream(organisation, stream, after=after, limit=limit)
+        return tuple(map(happened, events))
+
+    async def replay(self, organisation: str, *, after: int = 0, limit: int = 1_000) -> tuple[Replayed, ...]:
+        """The whole log as the fold takes it, from above a position on, in order."""
+        page = await self.read_log(organisation, after=after, limit=limit)
+        return tuple((each.position, each.stream, happened(each)) for each in page.events)
 
     async def recall(self, organisation: str, scope: str, key: str) -> KeyRecord | None:
         """What is remembered of an idempotency key."""

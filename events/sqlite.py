@@ -14,7 +14,7 @@ from typing import Any, NoReturn, Self, TypeVar
 import aiosqlite
 
 from events.batch import Batch
-from events.codec import microseconds
+from events.codec import Lived, microseconds
 from events.envelope import RecordedEvent
 from events.lock import FileLock
 from events.migrations import Migration, in_order, read_migrations
@@ -25,6 +25,7 @@ from events.store import (
     KeyRecord,
     Page,
     Projection,
+    Replayed,
     Result,
     RowChange,
     Snapshot,
@@ -286,6 +287,16 @@ class SqliteStore:
         return await self._read(
             lambda database: Log(database).page(organisation, after=after, limit=limit, types=types, stream=stream)
         )
+
+    async def history(
+        self, organisation: str, stream: str, *, after: int = 0, limit: int = 1_000
+    ) -> tuple[Lived, ...]:  # fmt: skip
+        """One stream as the fold takes it, from above a version on, in order."""
+        return await self._read(lambda database: Log(database).history(organisation, stream, after=after, limit=limit))
+
+    async def replay(self, organisation: str, *, after: int = 0, limit: int = 1_000) -> tuple[Replayed, ...]:
+        """The whole log as the fold takes it, from above a position on, in order."""
+        return await self._read(lambda database: Log(database).replay(organisation, after=after, limit=limit))
 
     async def recall(self, organisation: str, scope: str, key: str) -> KeyRecord | None:
         """What is remembered of an idempotency key."""

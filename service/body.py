@@ -30,7 +30,7 @@ def read_json(raw: bytes) -> Any:  # noqa: ANN401  # JSON before its shape is kn
         raise ServiceError("bad_json", f"The body is not UTF-8 (byte {error.start}); send JSON in UTF-8.") from None
     _check_depth(text)
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        value = _decode(text)
     except json.JSONDecodeError as error:
         raise ServiceError(
             "bad_json", f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
@@ -77,6 +77,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(name: str) -> Any:  # noqa: ANN401  # never returns
     raise ServiceError("bad_json", f"{name} is no JSON number; leave the field out.")
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant).decode
 
 
 def _check_text(value: object) -> None:

@@ -5,7 +5,7 @@ before the commit, and a caller that went away changes nothing for the others.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,6 +40,7 @@ from events.store import (
 from service.errors import ServiceError
 from service.ids import Ids
 from service.names import check_names
+from service.personal import personal_fields
 from service.projections.due import due_row
 from service.projections.partnerships import partnership_of
 from service.queue import FairQueue
@@ -217,6 +218,8 @@ class Handler:
         """Replace what is personal by sealed values, before anything is decided."""
         match job.asked.command:
             case c.RecordFacts(facts):
+                if not job.asked.ids and not any(personal_fields(type(fact.data)) for fact in facts):
+                    return
                 sealed = [await self._seal_one(job, fact.data, number) for number, fact in enumerate(facts)]
                 command: c.Command = c.RecordFacts(
                     tuple(replace(fact, data=data) for data, fact in zip(sealed, facts, strict=True))
@@ -289,14 +292,25 @@ class Handler:
                 self._forget(job)
                 _fail(job, error)
             return
+        self._announce(planned, results)
         for (job, _), result in zip(planned, results, strict=True):
             await self._finish(job, result)
+
+    def _announce(self, planned: list[tuple[_Job, Append]], results: Sequence[Result]) -> None:
+        """Tell who listens what the batch has recorded, once for each organisation, before anybody is answered."""
+        recorded: dict[str, list[RecordedEvent]] = {}
+        for (job, _), result in zip(planned, results, strict=True):
+            if isinstance(result, Appended):
+                recorded.setdefault(job.asked.organisation, []).extend(result.events)
+        for organisation, events in recorded.items():
+            for each in self.on_recorded:
+                each(organisation, tuple(events))
 
     async def _plan(self, job: _Job, working: dict[tuple[str, str], Partnership]) -> Append | None:
         asked = job.asked
         if isinstance(asked.command, Administer):
             return await self._plan_administration(job, asked.command)
-        state = working.get(job.place) or await self.states.load(*job.place)
+        state = working.get(job.place) or self.states.at_hand(*job.place) or await self.states.load(*job.place)
         if asked.if_match is not None and asked.if_match != state.etag:
             raise _stale(state)
         past: list[e.Happened] | None = None
@@ -305,7 +319,7 @@ class Handler:
                 self._postponed.append(job)
                 return None
             past = await self.states.past(*job.place)
-        version, policy = await self.policy(asked.organisation)
+        version, policy = self._policies.get(asked.organisation) or await self.policy(asked.organisation)
         situation = Situation(
             policy=policy, policy_version=version, now=self._clock(), past=None if past is None else (lambda: past)
         )
@@ -359,7 +373,8 @@ class Handler:
         return True
 
     def _new_event(self, job: _Job, decided: Decided) -> NewEvent:
-        event_id = job.event_ids.get(_identity(decided.data)) or self._ids.new("evt")
+        known = job.event_ids.get(_identity(decided.data)) if job.event_ids else None
+        event_id = known or self._ids.new("evt")
         side = getattr(decided.data, "side", None)
         return NewEvent(
             id=event_id, data=decided.data, occurred_at=decided.occurred_at, decided_at=decided.decided_at, side=side
@@ -426,8 +441,6 @@ class Handler:
         if job.stale:
             _fail(job, _stale(state))
         _answer(job, Outcome(events=events or job.repeats, state=state, refused=refused, repeated=not events))
-        for each in self.on_recorded:
-            each(asked.organisation, events)
 
     async def _finish_repeated(self, job: _Job, events: tuple[RecordedEvent, ...], known: KeyRecord | None) -> None:
         if known is not None:

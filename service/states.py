@@ -35,9 +35,13 @@ class States:
             self._cache.put(organisation, stream, state)
         return state
 
+    def at_hand(self, organisation: str, stream: str) -> Partnership | None:
+        """The state where it need not be loaded."""
+        return self._cache.get(organisation, stream)
+
     def known(self, organisation: str, stream: str) -> bool:
         """Whether a state is at hand, so that the partnership needs no looking up."""
-        state = self._cache.get(organisation, stream)
+        state = self.at_hand(organisation, stream)
         return state is not None and state.version > 0
 
     async def _fold(self, organisation: str, stream: str) -> Partnership:
@@ -53,7 +57,13 @@ class States:
 
     async def past(self, organisation: str, stream: str, after: int = 0) -> list[Happened]:
         """The stream as the fold takes it."""
-        return [happened(each) for each in await self.recorded(organisation, stream, after)]
+        found: list[Happened] = []
+        while page := await self._store.history(organisation, stream, after=after, limit=PAGE):
+            found += page
+            after = page[-1].version
+            if len(page) < PAGE:
+                break
+        return found
 
     async def recorded(self, organisation: str, stream: str, after: int = 0) -> list[RecordedEvent]:
         """The stream's entries, page by page."""

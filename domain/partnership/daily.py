@@ -24,32 +24,38 @@ from domain.partnership.values import (
 )
 from domain.types import parse_month, person
 
+MOST = 2 * KEPT_CLOSED
+"""So many incidents or invoices are kept before the oldest that are done with are forgotten."""
+_NO_INCIDENT, _NO_INVOICE = Incident(), Invoice()
+
 # --- invoices ----------------------------------------------------------------------------------------------------
 
 
 @evolves(e.InvoiceIssued, changes=("invoices", "awaited", "punctuality"))
 def _issued(state: Partnership, fact: e.InvoiceIssued, seen: Seen) -> None:
-    known = state.invoices.get(fact.invoice) or Invoice()
+    known = state.invoices.get(fact.invoice, _NO_INVOICE)
     state.invoices[fact.invoice] = replace(
         known, issued=seen, amount=fact.amount, currency=fact.currency, due_on=fact.due_on, opening=fingerprint(fact)
     )
     if known.paid is None and known.overdue is None:
         state.awaited[fact.invoice] = seen.version
-    _forget_invoices(state)
+    if len(state.invoices) > MOST:
+        _forget_invoices(state)
 
 
 @evolves(e.InvoicePaid, changes=("invoices", "awaited", "punctuality"))
 def _paid(state: Partnership, fact: e.InvoicePaid, seen: Seen) -> None:
-    known = state.invoices.get(fact.invoice) or Invoice()
+    known = state.invoices.get(fact.invoice, _NO_INVOICE)
     state.awaited.pop(fact.invoice, None)
     if known.paid is None or seen < known.paid:
         state.invoices[fact.invoice] = replace(known, paid=seen, paid_on=fact.paid_on)
-        _forget_invoices(state)
+        if len(state.invoices) > MOST:
+            _forget_invoices(state)
 
 
 @evolves(e.InvoiceOverdue, changes=("invoices", "awaited"))
 def _overdue(state: Partnership, fact: e.InvoiceOverdue, seen: Seen) -> None:
-    known = state.invoices.get(fact.invoice) or Invoice()
+    known = state.invoices.get(fact.invoice, _NO_INVOICE)
     state.awaited.pop(fact.invoice, None)
     if known.overdue is None or seen < known.overdue:
         state.invoices[fact.invoice] = replace(known, overdue=seen)
@@ -57,8 +63,6 @@ def _overdue(state: Partnership, fact: e.InvoiceOverdue, seen: Seen) -> None:
 
 def _forget_invoices(state: Partnership) -> None:
     """Keep the newest settled invoices whole and the older ones as tallies a day and currency: (punctual, late)."""
-    if len(state.invoices) <= 2 * KEPT_CLOSED:
-        return
     settled = [(due_day(each), key) for key, each in state.invoices.items() if each.issued and each.paid_on]
     for due, key in sorted(settled)[:-KEPT_CLOSED]:
         invoice = state.invoices.pop(key)
@@ -78,26 +82,25 @@ def _tally(state: Partnership, day: int, invoice: Invoice, *, late: bool) -> Non
 
 @evolves(e.IncidentRaised, changes=("incidents",))
 def _raised(state: Partnership, fact: e.IncidentRaised, seen: Seen) -> None:
-    known = state.incidents.get(fact.incident) or Incident()
+    known = state.incidents.get(fact.incident, _NO_INCIDENT)
     state.incidents[fact.incident] = replace(known, raised=seen, priority=fact.priority, opening=fingerprint(fact))
-    _forget_incidents(state)
+    if len(state.incidents) > MOST:
+        _forget_incidents(state)
 
 
 @evolves(e.IncidentResolved, e.IncidentReopened, changes=("incidents",))
 def _incident_moved(state: Partnership, fact: e.IncidentResolved | e.IncidentReopened, seen: Seen) -> None:
-    known = state.incidents.get(fact.incident) or Incident()
+    known = state.incidents.get(fact.incident, _NO_INCIDENT)
     if known.last is None or known.last <= seen:
-        state.incidents[fact.incident] = replace(known, last=seen, resolved=isinstance(fact, e.IncidentResolved))
-        _forget_incidents(state)
+        state.incidents[fact.incident] = replace(known, last=seen, resolved=type(fact) is e.IncidentResolved)
+        if len(state.incidents) > MOST:
+            _forget_incidents(state)
 
 
 def _forget_incidents(state: Partnership) -> None:
-    if len(state.incidents) > 2 * KEPT_CLOSED:
-        done = [
-            (each.last, key) for key, each in state.incidents.items() if each.raised and each.last and each.resolved
-        ]
-        for _, key in sorted(done)[:-KEPT_CLOSED]:
-            del state.incidents[key]
+    done = [(each.last, key) for key, each in state.incidents.items() if each.raised and each.last and each.resolved]
+    for _, key in sorted(done)[:-KEPT_CLOSED]:
+        del state.incidents[key]
 
 
 # --- SLAs --------------------------------------------------------------------------------------------------------

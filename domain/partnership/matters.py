@@ -36,6 +36,7 @@ CLOSES: dict[type[e.Event], str] = {
     e.DemandRefused: "demand",
     e.ExpertTimeGranted: "request",
 }
+_NONE = Matter()
 FORGOTTEN = ("advice", "demand", "request")
 """Kinds that no guard asks about: of the closed ones only the newest are kept."""
 
@@ -49,25 +50,24 @@ def matters(state: Partnership, kind: str) -> dict[str, Matter]:
 def _opens(state: Partnership, fact: e.Event, seen: Seen) -> None:
     kind = OPENS[type(fact)]
     known, key = matters(state, kind), getattr(fact, kind)
-    known[key] = replace(known.get(key) or Matter(), opened=seen, opening=fingerprint(fact))
+    known[key] = replace(known.get(key, _NONE), opened=seen, opening=fingerprint(fact))
 
 
 def _closes(state: Partnership, fact: e.Event, seen: Seen) -> None:
     kind = CLOSES[type(fact)]
     known, key = matters(state, kind), getattr(fact, kind)
-    matter = known.get(key) or Matter()
+    matter = known.get(key, _NONE)
     if matter.closed is None or matter.closed < seen:
-        own_parts = tuple(getattr(fact, "own_parts", ()))
-        known[key] = replace(matter, closed=seen, own_parts=own_parts, failed=isinstance(fact, e.CrisisFailed))
-        if kind in FORGOTTEN:
+        own_parts = fact.own_parts if isinstance(fact, (e.DisputeSettled, e.CrisisOvercome)) else ()
+        known[key] = replace(matter, closed=seen, own_parts=own_parts, failed=type(fact) is e.CrisisFailed)
+        if len(known) > 2 * KEPT_CLOSED and kind in FORGOTTEN:
             _forget(known)
 
 
 def _forget(known: dict[str, Matter]) -> None:
-    if len(known) > 2 * KEPT_CLOSED:
-        closed = [(matter.closed, key) for key, matter in known.items() if matter.opened and matter.closed]
-        for _, key in sorted(closed)[:-KEPT_CLOSED]:
-            del known[key]
+    closed = [(matter.closed, key) for key, matter in known.items() if matter.opened and matter.closed]
+    for _, key in sorted(closed)[:-KEPT_CLOSED]:
+        del known[key]
 
 
 for _kind, _matter in OPENS.items():

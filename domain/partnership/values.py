@@ -48,7 +48,7 @@ class Promise(Struct, frozen=True):
     due_on: date | None = None
     measures: tuple[Measure, ...] = ()
     units: tuple[str, ...] = ()
-    opening: int = 0
+    opening: bytes = b""
 
 
 class Matter(Struct, frozen=True):
@@ -58,7 +58,7 @@ class Matter(Struct, frozen=True):
     closed: Seen | None = None
     own_parts: tuple[Side, ...] = ()
     failed: bool = False
-    opening: int = 0
+    opening: bytes = b""
 
 
 class Invoice(Struct, frozen=True):
@@ -71,7 +71,7 @@ class Invoice(Struct, frozen=True):
     paid: Seen | None = None
     paid_on: date | None = None
     overdue: Seen | None = None
-    opening: int = 0
+    opening: bytes = b""
 
 
 class Incident(Struct, frozen=True):
@@ -81,7 +81,7 @@ class Incident(Struct, frozen=True):
     priority: int = 5
     last: Seen | None = None
     resolved: bool = False
-    opening: int = 0
+    opening: bytes = b""
 
 
 class Term(NamedTuple):
@@ -202,20 +202,29 @@ def between(known: Iterable[Seen], start: datetime, end: datetime) -> list[Seen]
     return [seen for seen in known if start <= seen.at <= end]
 
 
+KEPT_WHOLE = 64
+"""The most bytes of an opening that are kept as they are: a digest is slower, and would be no shorter."""
 PROSE = ("text", "subject")
 _pack = msgspec.msgpack.Encoder().encode
 
 
-def fingerprint(fact: e.Event) -> int:
-    """A number for what an opening says, personal values aside, to tell a repetition from a contradiction."""
-    # 30 is 30.0 and -0.0 is 0, as in the log.
-    plain = [value + 0.0 if isinstance(value, (int, float)) else value for value in _said(type(fact))(fact)]
-    return int.from_bytes(blake2b(_pack(plain), digest_size=6).digest()) | 1
+def fingerprint(fact: e.Event) -> bytes:
+    """What an opening says, personal values aside, to tell a repetition from a contradiction; a digest where it is long."""
+    said, numbers = _said(type(fact))
+    found = said(fact)
+    if numbers:
+        # 30 is 30.0 and -0.0 is 0, as in the log.
+        found = tuple([value + 0.0 if isinstance(value, (int, float)) else value for value in found])
+    packed = _pack(found)
+    return packed if len(packed) <= KEPT_WHOLE else blake2b(packed, digest_size=KEPT_WHOLE).digest()
 
 
 @cache
-def _said(kind: type[e.Event]) -> Callable[[e.Event], tuple[object, ...]]:
-    return attrgetter("type", *(each for each in kind.__struct_fields__ if each not in PROSE))
+def _said(kind: type[e.Event]) -> tuple[Callable[[e.Event], tuple[object, ...]], bool]:
+    """What is read of a type's facts, and whether there are numbers with fractions among it."""
+    fields = [each for each in msgspec.structs.fields(kind) if each.name not in PROSE]
+    numbers = any("float" in str(each.type) for each in fields)
+    return attrgetter("type", *(each.name for each in fields)), numbers
 
 
 def due_day(invoice: Invoice, payment_days: int = 30, at_most: int = 60) -> date:

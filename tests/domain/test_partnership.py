@@ -10,7 +10,7 @@ from domain.measures import punctuality
 from domain.partnership import Partnership, copy, evolve, fold, share
 from domain.partnership.colours import COLOURS, MOST, counted
 from domain.partnership.evolving import RULES
-from domain.partnership.values import KEPT_CLOSED, KEPT_MOMENTS, fingerprint, sorted_in
+from domain.partnership.values import KEPT_CLOSED, KEPT_MOMENTS, KEPT_WHOLE, fingerprint, sorted_in
 from domain.policy import POLICY_1
 from domain.types import Sealed, months_before, person, whole_months
 from tests.domain.story import (
@@ -190,7 +190,13 @@ def test_fingerprints_tell_types_and_contents_apart_but_not_words():
     assert fingerprint(incident("a")) != fingerprint(incident("b"))
     assert fingerprint(issued("a", 1)) != fingerprint(issued("a", 2))
     assert fingerprint(promise("a", "delay", 1)) == fingerprint(promise("a", "delay", 1.0))
-    assert 0 < fingerprint(dispute()) < 2**48
+    assert 0 < len(fingerprint(dispute())) <= KEPT_WHOLE
+
+
+def test_a_long_opening_has_a_fingerprint_as_short_as_others():
+    long, other = fingerprint(incident("a" * 200)), fingerprint(incident("a" * 199 + "b"))
+    assert len(long) == len(other) == KEPT_WHOLE
+    assert long != other
 
 
 # --- calendars -----------------------------------------------------------------------------------------------------------
