@@ -21,6 +21,8 @@ MIGRATIONS: tuple[Migration, ...] = (
 )
 
 PROJECTIONS: tuple[Project, ...] = (partnerships.project, links.project, keys.project)
+LISTED: frozenset[type[Event]] = frozenset({*partnerships.LISTED, *links.LISTED, *keys.LISTED})
+"""The events that some read model is made of; most facts change none, and need not be asked about."""
 REBUILT: tuple[str, ...] = (*partnerships.TABLES, *links.TABLES, *keys.TABLES)
 """Tables that events alone make, so that `noces rebuild` can make them anew."""
 
@@ -30,4 +32,6 @@ def project(organisation: str, recorded: RecordedEvent, data: Struct) -> Sequenc
     if not isinstance(data, Event):
         message = f"{type(data).__name__} is no domain event."
         raise TypeError(message)
+    if type(data) not in LISTED:
+        return ()
     return [change for each in PROJECTIONS for change in each(organisation, recorded, data)]

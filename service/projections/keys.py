@@ -18,6 +18,8 @@ from events.store import Change, Put, RowChange, Value
 from service.projections import Query, Row
 
 TABLES = ("keys", "sources")
+LISTED = (e.KeyCreated, e.KeyRevoked, e.SourceCreated, e.SourceChanged, e.SourceWatched, e.SourceRemoved)
+"""The events that `project` answers to."""
 
 DDL = """
 CREATE TABLE directory (

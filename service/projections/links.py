@@ -11,6 +11,8 @@ from service.projections import Query
 from service.projections.partnerships import partnership_of
 
 TABLES = ("links",)
+LISTED = (e.LinkAdded, e.LinkRemoved)
+"""The events that `project` answers to."""
 
 DDL = """
 CREATE TABLE links (

@@ -11,6 +11,8 @@ from events.store import Change, Put, RowChange, Value
 from service.projections import Query
 
 TABLES = ("partnerships", "overrides")
+LISTED = (e.PartnershipOpened, e.StageEntered, e.OverrideRequested)
+"""The events that `project` answers to."""
 
 DDL = """
 CREATE TABLE partnerships (

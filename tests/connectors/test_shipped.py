@@ -54,7 +54,7 @@ def told(item):
         "new_links": [f"{link.system}/{link.kind}/{link.external_id}" for link in item.new_links],
         "called": list(item.called),
         "opens": item.opens and {**msgspec.to_builtins(item.opens)},
-        "fact": [msgspec.to_builtins(fact) for fact in item.facts],
+        "fact": [msgspec.json.decode(msgspec.json.encode(fact)) for fact in item.facts],
     }
     return {name: value for name, value in known.items() if value}
 

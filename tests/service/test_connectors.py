@@ -10,33 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.events import FACTS as DOMAIN
+from domain.events import FACTS
+from service.app import FACT_FIELDS
 from service.connectors.dry_run import dry_run
 from service.connectors.engine import Arrival, LinkRef, MappedFact, Opening, map_delivery
 from service.connectors.load import ConnectorError, load_connectors, load_text
 from service.connectors.settings import SettingsError, resolve_settings
-from service.signature import Delivery, Refused, Verified, verify
-from service.signing import sign
 
 FOLDER = Path(load_connectors.__code__.co_filename).parent / "samples"
 PAGE = Path(__file__).parents[2] / "docs" / "connectors" / "README.md"
-FACTS = {
-    "contract.signed": frozenset({"contract", "starts_on", "ends_on", "notice_days", "amount", "currency"}),
-    "contract.notice_given": frozenset({"contract", "side", "effective_on"}),
-    "crisis.opened": frozenset({"crisis", "severity", "text"}),
-    "crisis.overcome": frozenset({"crisis", "own_parts"}),
-    "dispute.opened": frozenset({"dispute", "side", "subject"}),
-    "hours.invested": frozenset({"side", "hours", "on_date", "kind"}),
-    "incident.raised": frozenset({"incident", "priority"}),
-    "incident.reopened": frozenset({"incident"}),
-    "incident.resolved": frozenset({"incident", "within_sla"}),
-    "invoice.issued": frozenset({"invoice", "amount", "currency", "due_on"}),
-    "invoice.overdue": frozenset({"invoice"}),
-    "invoice.paid": frozenset({"invoice", "paid_on"}),
-    "meeting.held": frozenset({"level", "on_date", "hours", "attendees"}),
-    "pulse.answered": frozenset({"side", "score"}),
-}
-SHIPPED = load_connectors(FACTS)
+SHIPPED = load_connectors(FACT_FIELDS)
 
 
 def body_of(name):
@@ -225,8 +208,8 @@ def test_an_event_gives_exactly_its_facts(name, rule, links, facts):
 @pytest.mark.parametrize(("name", "rule", "links", "facts"), MAPPED, ids=[case[0] for case in MAPPED])
 def test_the_domain_takes_every_mapped_fact_as_it_is(name, rule, links, facts):
     for fact in facts:
-        struct = msgspec.convert(fact.fields, DOMAIN[fact.type])
-        assert frozenset(fact.fields) <= FACTS[fact.type] <= frozenset(struct.__struct_fields__)
+        struct = msgspec.convert(fact.fields, FACTS[fact.type])
+        assert frozenset(fact.fields) <= FACT_FIELDS[fact.type] <= frozenset(struct.__struct_fields__)
 
 
 IGNORED = [
@@ -315,30 +298,6 @@ def test_an_event_without_a_link_fails_and_names_the_kinds():
     assert item.failed.endswith("names no partnership: expected the id of a stripe/subscription or stripe/customer")
 
 
-@pytest.mark.parametrize("name", sorted(SHIPPED))
-def test_a_shipped_connector_explains_itself(name):
-    spec = SHIPPED[name].spec
-    used = {(link.system, link.kind) for rule in SHIPPED[name].rules for link in rule.links}
-    assert used <= {(kind.system, kind.kind) for kind in spec.link_kind}
-    page = (PAGE.parent / f"{name}.md").read_text()
-    for word in [*spec.settings, *(kind.kind for kind in spec.link_kind), *(fact.type for fact in facts(spec))]:
-        assert f"`{word}`" in page, word
-
-
-def facts(spec):
-    return [fact for rule in spec.rule for fact in rule.fact]
-
-
-@pytest.mark.parametrize("name", sorted(SHIPPED))
-def test_a_shipped_connector_believes_what_its_sender_signs(name):
-    now = at(2026, 3, 1)
-    for scheme in SHIPPED[name].spec.scheme:
-        sent = Delivery("POST", "https://noces.example/hooks/src_1", (), (), b"[{}]")
-        whole = sign(scheme, sent, "s3cret", now)
-        assert verify(SHIPPED[name].spec.scheme, whole, ["s3cret"], now) == Verified("signed", scheme.name)
-        assert isinstance(verify(SHIPPED[name].spec.scheme, whole, ["other"], now), Refused)
-
-
 # --- what a file may say ------------------------------------------------------------------------------------------
 
 HEAD = """\
@@ -385,7 +344,7 @@ fields.level = { const = "strategic" }
 
 
 def probe(text):
-    return load_text(text, "probe.toml", FACTS)
+    return load_text(text, "probe.toml", FACT_FIELDS)
 
 
 def mapped(text, item, headers=(), **chosen):
@@ -674,7 +633,7 @@ def test_a_let_sees_only_those_above_it():
 
 def test_a_directory_adds_connectors_beside_the_shipped_ones(tmp_path):
     (tmp_path / "probe.toml").write_text(HEAD + RULE)
-    assert set(load_connectors(FACTS, tmp_path)) == {"hubspot", "pagerduty", "stripe", "probe"}
+    assert set(load_connectors(FACT_FIELDS, tmp_path)) == {*SHIPPED, "probe"}
 
 
 @pytest.mark.parametrize(
@@ -688,18 +647,18 @@ def test_a_directory_adds_connectors_beside_the_shipped_ones(tmp_path):
 def test_a_directory_with_a_wrong_file_is_refused(tmp_path, file, text, why):
     (tmp_path / file).write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ConnectorError, match=why):
-        load_connectors(FACTS, tmp_path)
+        load_connectors(FACT_FIELDS, tmp_path)
 
 
 def test_a_directory_that_is_none_is_refused(tmp_path):
     with pytest.raises(ConnectorError, match="no such directory"):
-        load_connectors(FACTS, tmp_path / "nowhere")
+        load_connectors(FACT_FIELDS, tmp_path / "nowhere")
 
 
 def test_the_example_of_the_page_loads_and_does_what_the_page_says():
     example = re.search(r"```toml\n(name = .*?)```", PAGE.read_text(), re.DOTALL)[1]
     assert len(example.splitlines()) < 40
-    connector = load_text(example, "example.toml", FACTS)
+    connector = load_text(example, "example.toml", FACT_FIELDS)
     payload = re.search(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL)[1].encode()
     (item,) = map_body(connector, {}, payload)
     assert item.failed is None

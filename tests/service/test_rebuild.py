@@ -5,10 +5,14 @@ import asyncio
 import pytest
 import pytest_asyncio
 
-from service.projections.all import REBUILT
+from domain import events as e
+from events.codec import encode_entry
+from events.envelope import NewEvent
+from service.projections.all import LISTED, PROJECTIONS, REBUILT
+from tests.events.golden import example
 from tests.service.senders import LINKS, add_source, incident
 from tests.service.story import power_struggle, worked_example
-from tests.service.world import client, get, head, make_key, open_partnership, say
+from tests.service.world import NOON, OPERATOR, client, get, head, make_key, open_partnership, say
 
 
 @pytest_asyncio.fixture
@@ -113,3 +117,10 @@ async def test_writers_wait_while_it_runs_and_lose_nothing(operator, http, servi
 async def test_an_empty_log_is_rebuilt_to_nothing(operator, services):
     told = (await operator.post("/v1/rebuild")).json()
     assert (told["equal"], told["events"]) == (True, await head(services))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in e.ALL.values() if kind not in LISTED], ids=lambda kind: kind.type)
+def test_an_event_that_no_read_model_lists_changes_none(kind):
+    data = example(kind)
+    recorded = encode_entry(NewEvent(id="evt_1", data=data, occurred_at=NOON), OPERATOR, "partnership-pn_1", 1, NOON, 1)
+    assert [change for each in PROJECTIONS for change in each("acme", recorded, data)] == []
