@@ -41,7 +41,7 @@ HandoverStep = Literal[
 PromiseKind = Literal["delay", "budget", "seniority", "named_staff", "integration", "process", "term", "other"]
 
 
-class Event(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Event(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Something that happened, in the past tense; `type` is its written-out name, `schema` the version of its shape."""
 
     type: ClassVar[str]
@@ -501,7 +501,7 @@ class FactRetracted(Event, frozen=True, kw_only=True):
 Figure = int | float | str
 
 
-class Verdict(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Verdict(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What one guard saw: figures, and the versions of its evidence (at most 20; `count` when there were more)."""
 
     code: str
@@ -539,7 +539,7 @@ class TransitionRefused(Event, frozen=True, kw_only=True):
     decided_on: int
 
 
-class PathSpell(Struct, frozen=True, omit_defaults=True):
+class PathSpell(Struct, frozen=True, gc=False, omit_defaults=True):
     """One stay of a path as `stage.reassessed` tells it."""
 
     state: str
@@ -680,7 +680,7 @@ class LogKeyAdded(Event, frozen=True, kw_only=True):
     key: Words
 
 
-class Happened(Struct, frozen=True):
+class Happened(Struct, frozen=True, gc=False):
     """A recorded event as the fold takes it: its version in the stream, id, instant and content."""
 
     version: int

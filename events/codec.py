@@ -211,7 +211,7 @@ def decode_data(kind: str, schema: int, data: dict[str, Any]) -> Event:
 
 def _reader(kind: str) -> Callable[[bytes], Happened]:
     """Reads an entry of today's schema into what the fold takes, in one go; msgspec passes over the other fields."""
-    read = msgspec.defstruct("Read", [("data", ALL[kind])], bases=(Happened,), frozen=True)
+    read = msgspec.defstruct("Read", [("data", ALL[kind])], bases=(Happened,), frozen=True, gc=False)
     decode_one: Any = msgspec.json.Decoder(read).decode
     _READERS[kind, ALL[kind].schema] = decode_one
     return decode_one  # type: ignore[no-any-return]  # a struct made at run time

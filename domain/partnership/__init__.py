@@ -4,9 +4,7 @@ Everything but the spells is a function of the set of facts, whatever their orde
 sorted by `occurred_at`.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from functools import partial
+from collections.abc import Sequence
 
 from domain import events as e
 from domain.partnership import daily, matters, promises, stages  # noqa: F401  # importing them registers their rules
@@ -18,9 +16,6 @@ from domain.partnership.values import Seen, Spell, link_key, silence_key
 __all__ = [
     "CONTAINERS", "FOLD", "Partnership", "Seen", "Spell", "copy", "evolve", "evolve_apart", "fold", "link_key", "share",
 ]  # fmt: skip
-
-_seen: Callable[[tuple[datetime, int]], Seen] = partial(tuple.__new__, Seen)
-"""A Seen without the detour over its own `__new__`: it is made for every event that is folded."""
 
 FOLD = 2
 """The version of this folding code; snapshots of another version are thrown away."""
@@ -36,7 +31,7 @@ def evolve(state: Partnership, happened: e.Happened) -> None:
     if moves_time and (state.latest is None or state.latest < at):
         state.latest = at
     if change is not None:
-        change(state, data, _seen((at, version)))
+        change(state, data, Seen(at, version))
     if colour is not None:
         count(state.colours, colour, at.toordinal())
 

@@ -108,17 +108,17 @@ def _forget_incidents(state: Partnership) -> None:
 
 @evolves(e.SlaNegotiated, changes=("slas",))
 def _negotiated(state: Partnership, fact: e.SlaNegotiated, seen: Seen) -> None:
-    _term(state, fact.sla, Term(*seen, "negotiated", fact.target))
+    _term(state, fact.sla, Term(seen.at, seen.version, "negotiated", fact.target))
 
 
 @evolves(e.SlaImposed, changes=("slas",))
 def _imposed(state: Partnership, fact: e.SlaImposed, seen: Seen) -> None:
-    _term(state, fact.sla, Term(*seen, "imposed", fact.target))
+    _term(state, fact.sla, Term(seen.at, seen.version, "imposed", fact.target))
 
 
 @evolves(e.SlaWithdrawn, changes=("slas",))
 def _withdrawn(state: Partnership, fact: e.SlaWithdrawn, seen: Seen) -> None:
-    _term(state, fact.sla, Term(*seen, "withdrawn", 0.0))
+    _term(state, fact.sla, Term(seen.at, seen.version, "withdrawn", 0.0))
 
 
 def _term(state: Partnership, sla: str, term: Term) -> None:
@@ -129,7 +129,7 @@ def _term(state: Partnership, sla: str, term: Term) -> None:
 @evolves(e.SlaMeasured, changes=("slas",))
 def _sla_measured(state: Partnership, fact: e.SlaMeasured, seen: Seen) -> None:
     known = state.slas.get(fact.sla) or Sla()
-    measured, months = SlaMonth(parse_month(fact.month), *seen, fact.met, fact.total), known.months
+    measured, months = SlaMonth(parse_month(fact.month), seen.at, seen.version, fact.met, fact.total), known.months
     if months and months[-1].month >= measured.month:
         same = [each for each in months if each.month == measured.month]
         measured = max([*same, measured])
@@ -143,7 +143,7 @@ def _sla_measured(state: Partnership, fact: e.SlaMeasured, seen: Seen) -> None:
 @evolves(e.CadenceAgreed, changes=("cadences",))
 def _cadence(state: Partnership, fact: e.CadenceAgreed, seen: Seen) -> None:
     known = state.cadences.get(fact.level, ())
-    state.cadences[fact.level] = sorted_in(known, Cadence(*seen, fact.every_days), KEPT_MOMENTS)
+    state.cadences[fact.level] = sorted_in(known, Cadence(seen.at, seen.version, fact.every_days), KEPT_MOMENTS)
 
 
 @evolves(e.MeetingHeld, e.MeetingMissed, changes=("meetings", "last_met"))
@@ -151,7 +151,7 @@ def _meeting(state: Partnership, fact: e.MeetingHeld | e.MeetingMissed, seen: Se
     held = isinstance(fact, e.MeetingHeld)
     # A day ahead of the fact itself would silence the clock until then.
     day = min(fact.on_date if isinstance(fact, e.MeetingHeld) else fact.due_on, seen.at.date())
-    meeting = Meeting(*seen, day, held)
+    meeting = Meeting(seen.at, seen.version, day, held)
     state.meetings[fact.level] = sorted_in(state.meetings.get(fact.level, ()), meeting, KEPT_MEETINGS)
     if day > state.last_met.get(fact.level, day.min):
         state.last_met[fact.level] = day

@@ -35,12 +35,12 @@ def _made(state: Partnership, fact: e.PromiseMade, seen: Seen) -> None:
 
 @evolves(e.PromiseMeasured, changes=("promises",))
 def _measured(state: Partnership, fact: e.PromiseMeasured, seen: Seen) -> None:
-    _measure(state, fact.promise, fact.unit, Measure(*seen, fact.actual, revised=False))
+    _measure(state, fact.promise, fact.unit, Measure(seen.at, seen.version, fact.actual, revised=False))
 
 
 @evolves(e.PromiseRevised, changes=("promises",))
 def _revised(state: Partnership, fact: e.PromiseRevised, seen: Seen) -> None:
-    _measure(state, fact.promise, fact.unit, Measure(*seen, fact.promised, revised=True))
+    _measure(state, fact.promise, fact.unit, Measure(seen.at, seen.version, fact.promised, revised=True))
 
 
 def _measure(state: Partnership, promise: str, unit: str | None, measure: Measure) -> None:
@@ -52,7 +52,7 @@ def _measure(state: Partnership, promise: str, unit: str | None, measure: Measur
 
 @evolves(e.RealityDiscovered, changes=("promises",))
 def _reality(state: Partnership, fact: e.RealityDiscovered, seen: Seen) -> None:
-    reality = Reality(*seen, fact.about, fact.rework_share or 0.0, fact.concealed)
+    reality = Reality(seen.at, seen.version, fact.about, fact.rework_share or 0.0, fact.concealed)
     state.realities = sorted_in(state.realities, reality, KEPT_MOMENTS)
     if fact.promise is not None:
         state.promises.setdefault(fact.promise, Promise())
@@ -65,7 +65,7 @@ def _moment(state: Partnership, key: str, seen: Seen) -> None:
 @evolves(e.BudgetRenegotiated, changes=("moments",))
 def _budget(state: Partnership, fact: e.BudgetRenegotiated, seen: Seen) -> None:
     _moment(state, fact.type, seen)
-    state.budgets = sorted_in(state.budgets, Budget(*seen, fact.amount, fact.currency), KEPT_MOMENTS)
+    state.budgets = sorted_in(state.budgets, Budget(seen.at, seen.version, fact.amount, fact.currency), KEPT_MOMENTS)
 
 
 @evolves(

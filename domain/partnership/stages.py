@@ -45,7 +45,7 @@ def _reassessed(state: Partnership, fact: e.StageReassessed, _seen: Seen) -> Non
 
 @evolves(e.SeparationDecided)
 def _separation(state: Partnership, fact: e.SeparationDecided, seen: Seen) -> None:
-    state.separation = Separation(*seen, fact.reason, fact.side)
+    state.separation = Separation(seen.at, seen.version, fact.reason, fact.side)
 
 
 @evolves(e.OverrideRequested, changes=("overrides",))

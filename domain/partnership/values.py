@@ -3,16 +3,18 @@
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
-from functools import cache
 from hashlib import blake2b
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from domain import events as e
 from domain.types import Prose, Side
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsDunderLT
 
 KEPT_MOMENTS = 200
 KEPT_MEASURES = 50
@@ -21,7 +23,7 @@ KEPT_MONTHS = 240
 KEPT_CLOSED = 1_000
 
 
-class Seen(NamedTuple):
+class Seen(Struct, frozen=True, order=True, array_like=True, gc=False):
     """When something was true, and the version of the event that says so; sorts by time, then by arrival."""
 
     at: datetime
@@ -37,7 +39,7 @@ class Measure(NamedTuple):
     revised: bool
 
 
-class Promise(Struct, frozen=True):
+class Promise(Struct, frozen=True, gc=False):
     """A promise with its measures; `made` is absent while only measures have arrived (unmatched)."""
 
     made: Seen | None = None
@@ -51,7 +53,7 @@ class Promise(Struct, frozen=True):
     opening: bytes = b""
 
 
-class Matter(Struct, frozen=True):
+class Matter(Struct, frozen=True, gc=False):
     """Something with an opening and an end; either may arrive first. `opening` fingerprints what opened it."""
 
     opened: Seen | None = None
@@ -61,7 +63,7 @@ class Matter(Struct, frozen=True):
     opening: bytes = b""
 
 
-class Invoice(Struct, frozen=True):
+class Invoice(Struct, frozen=True, gc=False):
     """An invoice and its payment; either may arrive first."""
 
     issued: Seen | None = None
@@ -74,7 +76,7 @@ class Invoice(Struct, frozen=True):
     opening: bytes = b""
 
 
-class Incident(Struct, frozen=True):
+class Incident(Struct, frozen=True, gc=False):
     """An incident; `last` is its newest resolution or reopening."""
 
     raised: Seen | None = None
@@ -103,7 +105,7 @@ class SlaMonth(NamedTuple):
     total: int
 
 
-class Sla(Struct, frozen=True):
+class Sla(Struct, frozen=True, gc=False):
     """An SLA's terms and its measured months, both in order."""
 
     terms: tuple[Term, ...] = ()
@@ -146,7 +148,7 @@ class Budget(NamedTuple):
     currency: str
 
 
-class Spell(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Spell(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One stay in a state, from its `stage.entered` (or the opening)."""
 
     state: str
@@ -158,7 +160,7 @@ class Spell(Struct, frozen=True, kw_only=True, omit_defaults=True):
     forced: bool = False
 
 
-class Separation(Struct, frozen=True):
+class Separation(Struct, frozen=True, gc=False):
     """The separation that is under way, or that ended it all."""
 
     at: datetime
@@ -167,7 +169,7 @@ class Separation(Struct, frozen=True):
     side: Side
 
 
-class Override(Struct, frozen=True):
+class Override(Struct, frozen=True, gc=False):
     """A forced transition that waits for its second actor."""
 
     to: str
@@ -176,7 +178,7 @@ class Override(Struct, frozen=True):
     reason: Prose
 
 
-class Refusal(Struct, frozen=True):
+class Refusal(Struct, frozen=True, gc=False):
     """The last refusal of a trigger."""
 
     version: int
@@ -184,12 +186,12 @@ class Refusal(Struct, frozen=True):
     guards: tuple[e.Verdict, ...]
 
 
-T = TypeVar("T", bound=tuple[Any, ...])
+T = TypeVar("T", bound="SupportsDunderLT[Any]")
 
 
 def sorted_in(known: tuple[T, ...], item: T, most: int) -> tuple[T, ...]:
     """The sorted tuple with one more item, at most so many: the oldest goes, but never the very first."""
-    if not known or known[-1] <= item:
+    if not known or not item < known[-1]:
         grown = (*known, item)
     else:
         at = bisect_left(known, item)
@@ -206,11 +208,14 @@ KEPT_WHOLE = 64
 """The most bytes of an opening that are kept as they are: a digest is slower, and would be no shorter."""
 PROSE = ("text", "subject")
 _pack = msgspec.msgpack.Encoder().encode
+Said = tuple[Callable[[e.Event], tuple[object, ...]], bool]
+_SAID: dict[type[e.Event], Said] = {}
+"""Filled as types are met."""
 
 
 def fingerprint(fact: e.Event) -> bytes:
     """What an opening says, personal values aside, to tell a repetition from a contradiction; a digest where it is long."""
-    said, numbers = _said(type(fact))
+    said, numbers = _SAID.get(type(fact)) or _said(type(fact))
     found = said(fact)
     if numbers:
         # 30 is 30.0 and -0.0 is 0, as in the log.
@@ -219,12 +224,11 @@ def fingerprint(fact: e.Event) -> bytes:
     return packed if len(packed) <= KEPT_WHOLE else blake2b(packed, digest_size=KEPT_WHOLE).digest()
 
 
-@cache
-def _said(kind: type[e.Event]) -> tuple[Callable[[e.Event], tuple[object, ...]], bool]:
+def _said(kind: type[e.Event]) -> Said:
     """What is read of a type's facts, and whether there are numbers with fractions among it."""
     fields = [each for each in msgspec.structs.fields(kind) if each.name not in PROSE]
     numbers = any("float" in str(each.type) for each in fields)
-    return attrgetter("type", *(each.name for each in fields)), numbers
+    return _SAID.setdefault(kind, (attrgetter("type", *(each.name for each in fields)), numbers))
 
 
 def due_day(invoice: Invoice, payment_days: int = 30, at_most: int = 60) -> date:
