@@ -14,7 +14,7 @@ from domain import events as e
 from domain.partnership import fold
 from events.envelope import Context
 from service.app import first_start, running
-from service.handler import Asked, Outcome
+from service.asked import Asked, Outcome
 from service.projections.partnerships import stream_of
 from service.services import Services
 from service.settings import Settings

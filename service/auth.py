@@ -15,8 +15,9 @@ from domain.types import Side
 from events.codec import decode
 from events.envelope import Context
 from events.store import Idempotency, Put, RowChange
+from service.asked import Administer, Asked, Outcome
 from service.errors import ServiceError
-from service.handler import Administer, Asked, Handler, Outcome
+from service.handler import Handler
 from service.ids import Ids
 from service.projections import Query
 from service.projections import keys as table

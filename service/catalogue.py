@@ -8,10 +8,11 @@ import structlog
 from domain import events as e
 from events.envelope import Context, RecordedEvent
 from events.store import Idempotency, RowChange
+from service.asked import Administer, Asked, Outcome
 from service.connectors.compiled import Connector, FactFields
 from service.connectors.load import ConnectorError, load_text
 from service.errors import ServiceError
-from service.handler import Administer, Asked, Handler, Outcome
+from service.handler import Handler
 from service.projections import Query
 from service.projections import connectors as table
 from service.projections import keys as sources

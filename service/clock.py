@@ -10,8 +10,9 @@ from domain import commands as c
 from domain.errors import DomainError
 from events.envelope import Context
 from events.store import StoreError
+from service.asked import Asked
 from service.errors import ServiceError
-from service.handler import Asked, Handler
+from service.handler import Handler
 from service.projections import Query, due
 
 log = structlog.get_logger()

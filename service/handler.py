@@ -10,20 +10,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from domain import commands as c
 from domain import events as e
 from domain.decide import Decided, Decision, Situation, decide, needs_past
 from domain.errors import DomainError
-from domain.machine import SEPARATED
 from domain.owed import next_due
 from domain.partnership import Partnership, fold
-from domain.policy import POLICY_1, Policy
-from domain.types import Sealed
-from events.codec import UncanonicalError, decode, read_entry
-from events.envelope import Context, NewEvent, RecordedEvent
+from domain.policy import Policy
+from events.codec import read_entry
+from events.envelope import NewEvent, RecordedEvent
 from events.store import (
     Append,
     Appended,
@@ -37,79 +34,22 @@ from events.store import (
     RowChange,
     StoreError,
 )
+from service.asked import Administer, Asked, Job, Outcome, answer, fail
+from service.claims import claims, key_reused, lost
 from service.errors import ServiceError
 from service.ids import Ids
 from service.names import check_names
-from service.personal import personal_fields
+from service.policies import POLICY_STREAM, Policies
 from service.projections.due import due_row
-from service.projections.partnerships import partnership_of
 from service.queue import FairQueue
+from service.sealing import Sealing, identity
 from service.states import States
 from service.vault import Vault
 
 BATCH = 128
 PATIENCE = timedelta(seconds=5)
-POLICY_STREAM = "policy"
 
 log = structlog.get_logger()
-
-
-class Administer(Struct, frozen=True, kw_only=True):
-    """Events of the organisation's own streams (keys, sources, policies), decided by whoever asks."""
-
-    events: tuple[e.Event, ...]
-    takes: tuple[str, ...] = ()
-    frees: tuple[str, ...] = ()
-    expected: int | None = None
-
-
-class Asked(Struct, kw_only=True):
-    """A command with everything around it that the log should know."""
-
-    organisation: str
-    stream: str
-    command: c.Command | Administer
-    context: Context
-    key: Idempotency | None = None
-    if_match: int | None = None
-    bulk: bool = False
-    rows: tuple[RowChange, ...] = ()
-    ids: tuple[str, ...] = ()
-    """The ids of a command's own facts, in order, where the caller derives them."""
-
-
-class Outcome(Struct, frozen=True, kw_only=True):
-    """What came of it: the events, the state after them, and whether they were there before."""
-
-    events: tuple[RecordedEvent, ...]
-    state: Partnership
-    refused: bool = False
-    repeated: bool = False
-    replayed: KeyRecord | None = None
-
-
-class _Job(Struct, kw_only=True, eq=False):
-    asked: Asked
-    future: asyncio.Future[Outcome]
-    deadline: datetime
-    event_ids: dict[str, str] = field(default_factory=dict)
-    sealed_rows: list[RowChange] = field(default_factory=list)
-    decision: Decision | None = None
-    repeats: tuple[RecordedEvent, ...] = ()
-    stale: bool = False
-    """Time moved the stage before the command: what time brought is written, and the caller told to read again."""
-
-    @property
-    def turn(self) -> tuple[str, str]:
-        return self.asked.organisation, self.asked.context.actor
-
-    @property
-    def bulk(self) -> bool:
-        return self.asked.bulk
-
-    @property
-    def place(self) -> tuple[str, str]:
-        return self.asked.organisation, self.asked.stream
 
 
 class Handler:
@@ -123,16 +63,17 @@ class Handler:
         self._vault = vault
         self._clock = clock
         self._ids = ids
+        self._sealing = Sealing(vault, ids)
         self._quiet = quiet
-        self._queue: FairQueue[_Job] = FairQueue()
+        self._queue: FairQueue[Job] = FairQueue()
         self._running: set[tuple[str, str, str]] = set()
-        self._policies: dict[str, tuple[int, Policy]] = {}
         self._due: dict[tuple[str, str], datetime | None] = {}
         self._writer: asyncio.Task[None] | None = None
         self._writing = False
-        self._postponed: list[_Job] = []
+        self._postponed: list[Job] = []
         self._background: set[asyncio.Task[Any]] = set()
         self.states = states
+        self.policies = Policies(store)
         self.on_recorded: list[Callable[[str, tuple[RecordedEvent, ...]], None]] = []
 
     # --- life ------------------------------------------------------------------------------------------------------
@@ -196,51 +137,21 @@ class Handler:
     async def submit(self, asked: Asked) -> asyncio.Future[Outcome]:
         """Put a command in the queue; the future answers when it is durable. Order of submission is order of decision."""
         check_names(asked.command)
-        job = _Job(asked=asked, future=asyncio.get_running_loop().create_future(), deadline=self._clock() + PATIENCE)
-        await self._seal(job)
+        job = Job(asked=asked, future=asyncio.get_running_loop().create_future(), deadline=self._clock() + PATIENCE)
+        await self._sealing.seal(job)
         self._queue.put(job)
         return job.future
 
     async def _replay(self, asked: Asked, known: KeyRecord) -> Outcome:
         """The first answer again, rebuilt from the log."""
         if asked.key is not None and known.digest != asked.key.digest:
-            raise _key_reused()
+            raise key_reused()
         page = await self._store.read_log(asked.organisation, after=known.position - 1, limit=known.count)
         last = page.events[-1]
         past = await self.states.past(asked.organisation, last.stream)
         state = fold([each for each in past if each.version <= last.version])
         refused = any(each.type == e.TransitionRefused.type for each in page.events)
         return Outcome(events=page.events, state=state, refused=refused, replayed=known)
-
-    # --- sealing ---------------------------------------------------------------------------------------------------
-
-    async def _seal(self, job: _Job) -> None:
-        """Replace what is personal by sealed values, before anything is decided."""
-        match job.asked.command:
-            case c.RecordFacts(facts):
-                if not job.asked.ids and not any(personal_fields(type(fact.data)) for fact in facts):
-                    return
-                sealed = [await self._seal_one(job, fact.data, number) for number, fact in enumerate(facts)]
-                command: c.Command = c.RecordFacts(
-                    tuple(replace(fact, data=data) for data, fact in zip(sealed, facts, strict=True))
-                )
-            case c.AskTransition(text=str(text)) as asked:
-                decided = await self._seal_one(job, e.SeparationDecided(reason="other", side="client", text=text))
-                command = replace(asked, text=decided.text)  # type: ignore[attr-defined]
-            case c.RequestOverride(reason=str(reason)) as asked:
-                wanted = e.OverrideRequested(override="-", to="-", reason=reason, by="-")
-                command = replace(asked, reason=(await self._seal_one(job, wanted)).reason)  # type: ignore[attr-defined]
-            case _:
-                return
-        job.asked.command = command
-
-    async def _seal_one(self, job: _Job, data: e.Event, number: int = 0) -> e.Event:
-        asked = job.asked
-        event_id = asked.ids[number] if number < len(asked.ids) else self._ids.new("evt")
-        sealed, rows = await self._vault.seal(asked.organisation, event_id, data)
-        job.sealed_rows += rows
-        job.event_ids[_identity(sealed)] = event_id
-        return sealed
 
     # --- writing ---------------------------------------------------------------------------------------------------
 
@@ -255,9 +166,9 @@ class Handler:
             self._postponed.clear()
             self._writing = False
 
-    async def _write_batch(self, jobs: list[_Job]) -> None:
+    async def _write_batch(self, jobs: list[Job]) -> None:
         working: dict[tuple[str, str], Partnership] = {}
-        planned: list[tuple[_Job, Append]] = []
+        planned: list[tuple[Job, Append]] = []
         for job in jobs:
             if any(job.place == waiting.place for waiting in self._postponed):
                 self._postponed.append(job)
@@ -265,38 +176,38 @@ class Handler:
             try:
                 append = await self._plan(job, working)
             except (DomainError, ServiceError, StoreError) as error:
-                _fail(job, error)
+                fail(job, error)
             except Exception as error:  # one caller's accident must not end the writer
                 log.exception("command_failed", stream=job.asked.stream)
-                _fail(job, error)
+                fail(job, error)
             else:
                 if append is not None:
                     planned.append((job, append))
         if planned:
             await self._commit(await self._with_due(planned))
 
-    async def _with_due(self, planned: list[tuple[_Job, Append]]) -> list[tuple[_Job, Append]]:
+    async def _with_due(self, planned: list[tuple[Job, Append]]) -> list[tuple[Job, Append]]:
         """Tell the clock when to look again, once for each partnership of the batch: with the last append to it."""
         last = {job.place: number for number, (job, _) in enumerate(planned) if job.decision is not None}
         for number in last.values():
             job, append = planned[number]
-            _, policy = await self.policy(job.asked.organisation)
+            _, policy = await self.policies.in_force(job.asked.organisation)
             planned[number] = (job, replace(append, rows=(*append.rows, *self._due_rows(job, policy))))
         return planned
 
-    async def _commit(self, planned: list[tuple[_Job, Append]]) -> None:
+    async def _commit(self, planned: list[tuple[Job, Append]]) -> None:
         try:
             results = await self._store.append([append for _, append in planned])
         except StoreError as error:
             for job, _ in planned:
                 self._forget(job)
-                _fail(job, error)
+                fail(job, error)
             return
         self._announce(planned, results)
         for (job, _), result in zip(planned, results, strict=True):
             await self._finish(job, result)
 
-    def _announce(self, planned: list[tuple[_Job, Append]], results: Sequence[Result]) -> None:
+    def _announce(self, planned: list[tuple[Job, Append]], results: Sequence[Result]) -> None:
         """Tell who listens what the batch has recorded, once for each organisation, before anybody is answered."""
         recorded: dict[str, list[RecordedEvent]] = {}
         for (job, _), result in zip(planned, results, strict=True):
@@ -306,7 +217,7 @@ class Handler:
             for each in self.on_recorded:
                 each(organisation, tuple(events))
 
-    async def _plan(self, job: _Job, working: dict[tuple[str, str], Partnership]) -> Append | None:
+    async def _plan(self, job: Job, working: dict[tuple[str, str], Partnership]) -> Append | None:
         asked = job.asked
         if isinstance(asked.command, Administer):
             return await self._plan_administration(job, asked.command)
@@ -319,7 +230,7 @@ class Handler:
                 self._postponed.append(job)
                 return None
             past = await self.states.past(*job.place)
-        version, policy = self._policies.get(asked.organisation) or await self.policy(asked.organisation)
+        version, policy = self.policies.at_hand(asked.organisation) or await self.policies.in_force(asked.organisation)
         situation = Situation(
             policy=policy, policy_version=version, now=self._clock(), past=None if past is None else (lambda: past)
         )
@@ -331,7 +242,7 @@ class Handler:
         return await self._append_of(job, state, decision, (version, policy), working)
 
     async def _append_of(
-        self, job: _Job, state: Partnership, decision: Decision, policy: tuple[int, Policy],
+        self, job: Job, state: Partnership, decision: Decision, policy: tuple[int, Policy],
         working: dict[tuple[str, str], Partnership],
     ) -> Append | None:  # fmt: skip
         asked = job.asked
@@ -348,20 +259,20 @@ class Handler:
         key = asked.key if events and not job.stale else None
         if key is not None and decision.refused:
             key = Idempotency(scope=key.scope, key=key.key, digest=key.digest, status=409)
-        takes, frees = _claims(asked.stream, decision)
+        takes, frees = claims(asked.stream, decision)
         return Append(
             organisation=asked.organisation, stream=asked.stream, expected=state.version, events=events,
             context=asked.context, takes=takes, frees=frees, reads=((POLICY_STREAM, policy[0]),), key=key, rows=rows,
         )  # fmt: skip
 
-    async def _answer_repetition(self, job: _Job, state: Partnership, decision: Decision) -> bool:
+    async def _answer_repetition(self, job: Job, state: Partnership, decision: Decision) -> bool:
         """Answer from the first event what says nothing new: an opening again, a refusal again by the same actor."""
         version = decision.repeated[0]
         if decision.refused:
             (known,) = await self._store.read_stream(*job.place, after=version - 1, limit=1)
             same_actor = _actor(known) == job.asked.context.actor
             if same_actor:
-                _answer(job, Outcome(events=(known,), state=state, refused=True, repeated=True))
+                answer(job, Outcome(events=(known,), state=state, refused=True, repeated=True))
             return same_actor
         if decision.events:
             return False
@@ -369,18 +280,18 @@ class Handler:
         job.repeats = tuple(found)
         if job.asked.rows:
             return False
-        _answer(job, Outcome(events=job.repeats, state=state, repeated=True))
+        answer(job, Outcome(events=job.repeats, state=state, repeated=True))
         return True
 
-    def _new_event(self, job: _Job, decided: Decided) -> NewEvent:
-        known = job.event_ids.get(_identity(decided.data)) if job.event_ids else None
+    def _new_event(self, job: Job, decided: Decided) -> NewEvent:
+        known = job.event_ids.get(identity(decided.data)) if job.event_ids else None
         event_id = known or self._ids.new("evt")
         side = getattr(decided.data, "side", None)
         return NewEvent(
             id=event_id, data=decided.data, occurred_at=decided.occurred_at, decided_at=decided.decided_at, side=side
         )
 
-    def _due_rows(self, job: _Job, policy: Policy) -> list[RowChange]:
+    def _due_rows(self, job: Job, policy: Policy) -> list[RowChange]:
         due = next_due(job.decision.state, policy) if job.decision is not None else None
         now = self._clock()
         dated = _dated(job.asked.command)
@@ -392,7 +303,7 @@ class Handler:
         self._due[job.place] = due
         return [due_row(*job.place, due)]
 
-    async def _plan_administration(self, job: _Job, command: Administer) -> Append:
+    async def _plan_administration(self, job: Job, command: Administer) -> Append:
         asked = job.asked
         version = await self._store.version(asked.organisation, asked.stream)
         if command.expected is not None and command.expected != version:
@@ -408,7 +319,7 @@ class Handler:
 
     # --- after the commit --------------------------------------------------------------------------------------------
 
-    async def _finish(self, job: _Job, result: Result) -> None:
+    async def _finish(self, job: Job, result: Result) -> None:
         match result:
             case Appended(events):
                 self._recorded(job, events)
@@ -417,16 +328,16 @@ class Handler:
                 await self._finish_repeated(job, events, known)
             case Failed(error):
                 self._forget(job)
-                _fail(job, error)
+                fail(job, error)
             case Conflict():
                 self._forget(job)
                 self._finish_conflict(job, result)
 
-    def _forget(self, job: _Job) -> None:
+    def _forget(self, job: Job) -> None:
         self.states.evict(*job.place)
         self._due.pop(job.place, None)
 
-    def _recorded(self, job: _Job, events: tuple[RecordedEvent, ...]) -> None:
+    def _recorded(self, job: Job, events: tuple[RecordedEvent, ...]) -> None:
         asked = job.asked
         state = job.decision.state if job.decision is not None else Partnership()
         if job.decision is not None:
@@ -435,48 +346,34 @@ class Handler:
             if self.states.worth_a_snapshot(*job.place, state):
                 self._in_background(self.states.snapshot(*job.place, state))
         if asked.stream == POLICY_STREAM:
-            self._policies.pop(asked.organisation, None)
+            self.policies.forget(asked.organisation)
             self._due = {place: due for place, due in self._due.items() if place[0] != asked.organisation}
         refused = job.decision is not None and job.decision.refused
         if job.stale:
-            _fail(job, _stale(state))
-        _answer(job, Outcome(events=events or job.repeats, state=state, refused=refused, repeated=not events))
+            fail(job, _stale(state))
+        answer(job, Outcome(events=events or job.repeats, state=state, refused=refused, repeated=not events))
 
-    async def _finish_repeated(self, job: _Job, events: tuple[RecordedEvent, ...], known: KeyRecord | None) -> None:
+    async def _finish_repeated(self, job: Job, events: tuple[RecordedEvent, ...], known: KeyRecord | None) -> None:
         if known is not None:
             try:
-                _answer(job, await self._replay(job.asked, known))
+                answer(job, await self._replay(job.asked, known))
             except (ServiceError, StoreError) as error:
-                _fail(job, error)
+                fail(job, error)
             return
         state = await self.states.load(*job.place)
-        _answer(job, Outcome(events=events, state=state, repeated=True))
+        answer(job, Outcome(events=events, state=state, repeated=True))
 
-    def _finish_conflict(self, job: _Job, conflict: Conflict) -> None:
-        match conflict.reason:
-            case "version" | "read":
-                self._policies.pop(job.asked.organisation, None)
-                self._again(job)
-            case "claim":
-                _fail(job, _claimed(conflict))
-            case "key":
-                _fail(job, _key_reused())
-            case "too_large":
-                _fail(
-                    job,
-                    ServiceError(
-                        "entry_too_large", f"An entry takes at most 65,535 bytes; this one has {conflict.actual}."
-                    ),
-                )
-            case "event":
-                _fail(
-                    job, ServiceError("already_recorded", f"Event {conflict.name!r} was recorded with other content.")
-                )
+    def _finish_conflict(self, job: Job, conflict: Conflict) -> None:
+        if conflict.reason in ("version", "read"):
+            self.policies.forget(job.asked.organisation)
+            self._again(job)
+        else:
+            fail(job, lost(conflict))
 
-    def _again(self, job: _Job) -> None:
+    def _again(self, job: Job) -> None:
         """Another node was faster: decide again until patience ends."""
         if self._clock() > job.deadline:
-            _fail(
+            fail(
                 job,
                 ServiceError(
                     "busy", "This partnership is being written by many; try again.", headers={"Retry-After": "1"}
@@ -491,51 +388,8 @@ class Handler:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    # --- policies ----------------------------------------------------------------------------------------------------
-
-    async def policy(self, organisation: str) -> tuple[int, Policy]:
-        """The policy in force and its version; policy 1 by default before any was adopted (version 0)."""
-        known = self._policies.get(organisation)
-        if known is None:
-            version = await self._store.version(organisation, POLICY_STREAM)
-            adopted = await self._store.read_stream(organisation, POLICY_STREAM, after=version - 1) if version else ()
-            data = decode(adopted[-1]) if adopted else None
-            known = (version, data.policy) if isinstance(data, e.PolicyAdopted) else (0, POLICY_1)
-            self._policies[organisation] = known
-        return known
-
-    async def policy_at(self, organisation: str, position: int) -> tuple[int, Policy]:
-        """The policy that was in force at a position of the log, and its version."""
-        known = 0, POLICY_1
-        for each in await self._store.read_stream(organisation, POLICY_STREAM):
-            data = decode(each)
-            if each.position <= position and isinstance(data, e.PolicyAdopted):
-                known = each.version, data.policy
-        return known
-
 
 # --- small things ------------------------------------------------------------------------------------------------------
-
-
-def _answer(job: _Job, outcome: Outcome) -> None:
-    if not job.future.done():
-        job.future.set_result(outcome)
-
-
-def _fail(job: _Job, error: Exception) -> None:
-    if isinstance(error, UncanonicalError):
-        error = ServiceError("bad_shape", str(error))
-    if not job.future.done():
-        job.future.set_exception(error)
-
-
-def _identity(data: e.Event) -> str:
-    """What tells an own fact among the events of its decision: the sealed value, else the object."""
-    for name in ("text", "reason"):
-        value = getattr(data, name, None)
-        if isinstance(value, Sealed):
-            return f"{value.p}/{value.c}"
-    return str(id(data))
 
 
 def _actor(recorded: RecordedEvent) -> str:
@@ -551,27 +405,6 @@ def _dated(command: c.Command | Administer) -> datetime | None:
             return at
         case _:
             return None
-
-
-def _claims(stream: str, decision: Decision) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    takes = [_claim(stream, each) for each in decision.takes]
-    frees = [_claim(stream, each) for each in decision.frees]
-    pair = f"pair/{decision.state.client}\x1f{decision.state.partner}"
-    for each in decision.events:
-        if isinstance(each.data, e.PartnershipOpened):
-            takes.append(pair)
-        elif isinstance(each.data, e.StageEntered):
-            if each.data.outcome == "separated":
-                frees.append(pair)
-            elif each.data.left == SEPARATED:
-                takes.append(pair)
-    return tuple(takes), tuple(frees)
-
-
-def _claim(stream: str, claim: str) -> str:
-    """The clock's claims are the partnership's own; links are the organisation's."""
-    kind, _, rest = claim.partition("/")
-    return f"clock/{partnership_of(stream)}/{rest}" if kind == "clock" else claim
 
 
 def _moved_by_time(decision: Decision, command: object) -> bool:
@@ -592,22 +425,3 @@ def _stale(state: Partnership) -> ServiceError:
         "stale_version", f'The partnership has moved on to ETag "{state.etag}"; read it again and decide anew.',
         etag=f'"{state.etag}"',
     )  # fmt: skip
-
-
-def _key_reused() -> ServiceError:
-    return ServiceError(
-        "key_reused", "This Idempotency-Key was used for another request; use a new key for a new request."
-    )
-
-
-def _claimed(conflict: Conflict) -> ServiceError:
-    holder = partnership_of(conflict.holder)
-    kind, _, name = conflict.name.partition("/")
-    if kind == "pair":
-        client, _, partner = name.partition("\x1f")
-        detail = f"Partnership {holder} between {client!r} and {partner!r} is open already; record facts there."
-        return ServiceError("already_open", detail, id=holder)
-    if kind == "link":
-        detail = f"Link {name.replace(chr(31), '/')} belongs to {holder}; remove it there first."
-        return ServiceError("link_taken", detail, id=holder)
-    return ServiceError("name_taken", f"{conflict.name} is taken by {holder}.", id=holder)

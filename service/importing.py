@@ -13,9 +13,9 @@ from domain.errors import DomainError
 from events.store import Idempotency, StoreError
 from service.api.facts import check_side, find_target, read_fact, split_target
 from service.api.route import Call
+from service.asked import Asked, Outcome
 from service.body import read_json
 from service.errors import ServiceError
-from service.handler import Asked, Outcome
 from service.projections import partnerships as listed
 
 LINE_LIMIT = 65_536

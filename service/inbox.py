@@ -19,12 +19,13 @@ from events.codec import decode
 from events.envelope import Context, RecordedEvent, Trust
 from events.store import Append, Conflict, Database, Idempotency, RowChange, StoreError
 from service.api.facts import read_fact
+from service.asked import Asked
 from service.catalogue import Catalogue
 from service.connectors.compiled import Connector
 from service.connectors.engine import Arrival, Item, map_delivery
 from service.connectors.formats import masked
 from service.errors import ServiceError
-from service.handler import Asked, Handler
+from service.handler import Handler
 from service.ids import Ids
 from service.projections import inbox as table
 from service.projections import links as linked

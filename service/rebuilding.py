@@ -77,5 +77,5 @@ async def _look_again(services: "Services") -> None:
     for organisation, identifier in await services.query("SELECT organisation, id FROM partnerships"):
         stream = stream_of(str(identifier))
         state = await services.states.load(str(organisation), stream)
-        _, policy = await services.handler.policy(str(organisation))
+        _, policy = await services.handler.policies.in_force(str(organisation))
         await services.store.write([due_row(str(organisation), stream, next_due(state, policy))])

@@ -10,12 +10,14 @@ from domain import events as e
 from domain.policy import POLICY_1
 from events.envelope import Context, RecordedEvent
 from events.store import Database
+from service.asked import Administer, Asked
 from service.auth import Keys
 from service.catalogue import Catalogue
 from service.clock import Clock
-from service.handler import POLICY_STREAM, Administer, Asked, Handler
+from service.handler import Handler
 from service.ids import Ids
 from service.inbox import Inbox
+from service.policies import POLICY_STREAM
 from service.projections import Query
 from service.settings import Settings
 from service.silence import Silence

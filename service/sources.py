@@ -10,12 +10,13 @@ from domain import events as e
 from events.codec import decode
 from events.envelope import Context
 from events.store import Idempotency, Put, Remove, RowChange
+from service.asked import Administer, Asked, Outcome
 from service.catalogue import STREAM as CONNECTORS
 from service.catalogue import Catalogue
 from service.connectors.compiled import Connector
 from service.connectors.settings import SettingsError, resolve_settings
 from service.errors import ServiceError
-from service.handler import Administer, Asked, Handler, Outcome
+from service.handler import Handler
 from service.ids import Ids
 from service.projections import Query
 from service.projections import keys as table

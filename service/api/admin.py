@@ -15,10 +15,11 @@ from events.store import Idempotency
 from service.api.paging import page, read_cursor
 from service.api.partnerships import PAGED, answered_before
 from service.api.route import Answer, Call, Route
+from service.asked import Administer, Asked, Outcome
 from service.auth import OPERATOR, NewKey, check_scopes
 from service.body import read_instant
 from service.errors import ServiceError
-from service.handler import POLICY_STREAM, Administer, Asked, Outcome
+from service.policies import POLICY_STREAM
 from service.projections import keys as table
 from service.projections.due import rows_of_all
 from service.rebuilding import rebuild

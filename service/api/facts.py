@@ -12,9 +12,9 @@ from domain.types import Side
 from events.store import Idempotency
 from service.api.partnerships import replayed
 from service.api.route import Answer, Call, Parameter, Route, wrong_side
+from service.asked import Asked, Outcome
 from service.body import bad_shape, read_instant, shape
 from service.errors import FieldError, ServiceError
-from service.handler import Asked, Outcome
 from service.personal import holds_sealed
 from service.projections import links as linked
 from service.projections import partnerships as listed
@@ -186,7 +186,7 @@ async def list_transitions(call: Call) -> Answer:
     """Every arrow that leaves the current stage, and what its guards say now."""
     stream = await call.stream()
     state = await call.services.states.load(call.organisation, stream)
-    _, policy = await call.services.handler.policy(call.organisation)
+    _, policy = await call.services.handler.policies.in_force(call.organisation)
     body = await call.services.views.transitions(call.organisation, stream, state, policy, max(call.now, state.newest))
     return Answer(body=body)
 

@@ -10,9 +10,9 @@ from domain import commands as c
 from domain.types import STAGES, Day, Identifier, Words
 from service.api.paging import page, read_cursor
 from service.api.route import Answer, Call, Parameter, Route, no_partnership
+from service.asked import Asked, Outcome
 from service.body import read_instant
 from service.errors import ServiceError
-from service.handler import Asked, Outcome
 from service.projections import links as linked
 from service.projections import partnerships as listed
 from service.projections.links import Link
@@ -73,7 +73,9 @@ async def _opened(call: Call, outcome: Outcome) -> Answer:
     handler = call.services.handler
     known = outcome.replayed is not None
     policy = await (
-        handler.policy_at(call.organisation, first.position) if known else handler.policy(call.organisation)
+        handler.policies.at(call.organisation, first.position)
+        if known
+        else handler.policies.in_force(call.organisation)
     )
     now = max(first.recorded_at, outcome.state.newest)
     view = call.services.views.partnership(identifier, outcome.state, policy, now, outcome.events[-1].position)
@@ -126,7 +128,7 @@ async def view_now(call: Call, identifier: str) -> dict[str, Any]:
     """A partnership as it is."""
     stream = listed.stream_of(identifier)
     state = await call.services.states.load(call.organisation, stream)
-    policy = await call.services.handler.policy(call.organisation)
+    policy = await call.services.handler.policies.in_force(call.organisation)
     position = await call.services.views.position(call.organisation, stream, state.version)
     return call.services.views.partnership(identifier, state, policy, max(call.now, state.newest), position)
 
@@ -157,7 +159,7 @@ async def get_partnership(call: Call) -> Answer:
     state = await call.services.states.at(call.organisation, stream, as_of, known_at)
     if state.opened is None:
         raise no_partnership(call.partnership())
-    policy = await call.services.handler.policy(call.organisation)
+    policy = await call.services.handler.policies.in_force(call.organisation)
     position = await call.services.views.position(call.organisation, stream, state.version)
     now = as_of or max(known_at or call.now, state.newest)
     return Answer(body=call.services.views.partnership(call.partnership(), state, policy, now, position))
@@ -170,7 +172,7 @@ async def get_history(call: Call) -> Answer:
     state = await call.services.states.at(call.organisation, stream, as_of, known_at)
     if state.opened is None:
         raise no_partnership(call.partnership())
-    _, policy = await call.services.handler.policy(call.organisation)
+    _, policy = await call.services.handler.policies.in_force(call.organisation)
     body = await call.services.views.history(
         call.organisation, stream, state, policy, as_of or max(call.now, state.newest), known_at or call.now
     )

@@ -5,10 +5,10 @@ from datetime import date
 
 from domain import commands as c
 from events.envelope import Context
+from service.asked import Asked
 from service.demo.ended import ENDED
 from service.demo.living import LIVING
 from service.demo.telling import Story, commands
-from service.handler import Asked
 from service.projections.partnerships import stream_of
 from service.services import Services
 
