@@ -41,7 +41,11 @@ def items_of(name, case):
     for old, new in case.get("replaced", {}).items():
         assert old.encode() in body, f"{old!r} is not in the sample"
         body = body.replace(old.encode(), new.encode())
-    return map_delivery(CONNECTORS[name], case.get("settings", {}), Arrival(body, headers, "src_1", RECEIVED))
+    return map_delivery(CONNECTORS[name], case.get("settings", {}), when_received(body, headers))
+
+
+def when_received(body, headers):
+    return Arrival(body, headers, "src_1", RECEIVED)
 
 
 def told(item):
