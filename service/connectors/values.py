@@ -358,6 +358,8 @@ def _minor(value: Value, names: Names, where: Where) -> Callable[[Json, Context]
 
     def turn(found: Json, context: Context) -> Json:
         if empty(code := currency(context)):
+            if value.optional:
+                return None
             raise Unmappable("the currency of the amount is missing")
         return _number(found, minor_units(key_text(code)), whole=True)
 
