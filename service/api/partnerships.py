@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 from msgspec import Meta, Struct
 
@@ -190,7 +191,9 @@ async def delete_link(call: Call) -> Answer:
 
 
 def _link(call: Call) -> tuple[str, str, str]:
-    parts = (call.path("system"), call.path("kind"), call.path("external_id"))
+    # The id as it was sent: routing drops the slashes that an address, for one, begins with or doubles.
+    external_id = unquote(call.request.scope["raw_path"].decode("ascii").split("/", 7)[7])
+    parts = (call.path("system"), call.path("kind"), external_id)
     if not all(0 < len(part) <= 200 and part.isprintable() for part in parts):  # noqa: PLR2004
         raise ServiceError("bad_parameter", "system, kind and external_id take 1 to 200 printable characters each.")
     return parts

@@ -109,7 +109,7 @@ def _in_setting(name: str, names: Names, where: Where, *, empty_holds: bool = Fa
 
 
 def _matching(expression: str, where: Where) -> Test:
-    search = compile_regex(expression, (*where, "matches"))
+    search = compile_regex(expression, (*where, "matches"), whole=True)
     return lambda found, _: isinstance(found, str) and search(found) is not None
 
 

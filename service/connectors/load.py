@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -65,18 +65,39 @@ def load_directory(directory: Path, fact_fields: FactFields) -> dict[str, Connec
     """Every `*.toml` of a directory, by name."""
     if not directory.is_dir():
         raise ConnectorError(str(directory), None, None, "there is no such directory: expected one with *.toml files")
-    return _by_name(load_file(path, fact_fields) for path in sorted(directory.glob("*.toml")))
+    return {path.stem: load_file(path, fact_fields) for path in sorted(directory.glob("*.toml"))}
 
 
-def load_connectors(fact_fields: FactFields, directory: Path | None = None) -> dict[str, Connector]:
+class Shelf(Mapping[str, Connector]):
+    """Connectors by name; the shipped ones are read when they are asked for first, for reading all slows the start."""
+
+    def __init__(self, shipped: dict[str, Path], added: dict[str, Connector], fact_fields: FactFields) -> None:
+        self._shipped = shipped
+        self._known = dict(added)
+        self._names = sorted([*shipped, *added])
+        self._fact_fields = fact_fields
+
+    def __getitem__(self, name: str) -> Connector:
+        if name not in self._known:
+            self._known[name] = load_file(self._shipped[name], self._fact_fields)
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def load_connectors(fact_fields: FactFields, directory: Path | None = None) -> Shelf:
     """The shipped connectors and those of a user's directory; a name is taken once, so that no file hides another."""
-    shipped = load_directory(SHIPPED, fact_fields)
+    shipped = {path.stem: path for path in SHIPPED.glob("*.toml")}
     added = load_directory(directory, fact_fields) if directory is not None else {}
     for name in added:
         if name in shipped:
             problem = f"the name {name!r} belongs to a shipped connector: choose another and call the file so"
             raise ConnectorError(f"{name}.toml", None, "name", problem)
-    return shipped | added
+    return Shelf(shipped, added, fact_fields)
 
 
 def read_sample(path: Path) -> tuple[bytes, tuple[tuple[str, str], ...]]:
@@ -91,10 +112,6 @@ def samples(name: str) -> dict[str, Path]:
     folder = SAMPLES / name
     found = sorted(folder.iterdir()) if folder.is_dir() else []
     return {path.stem: path for path in found if not path.name.endswith(HEADERS)}
-
-
-def _by_name(connectors: Iterable[Connector]) -> dict[str, Connector]:
-    return {connector.name: connector for connector in connectors}
 
 
 def _parsed(text: str, file: str) -> dict[str, object]:

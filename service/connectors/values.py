@@ -80,7 +80,7 @@ def shown(value: Json) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 
-def compile_regex(expression: str, where: Where) -> Callable[[str], str | None]:
+def compile_regex(expression: str, where: Where, *, whole: bool = False) -> Callable[[str], str | None]:
     """A search in linear time (RE2): the first group where there is one, else the whole find; None without one."""
     options = re2.Options()
     options.log_errors = False
@@ -93,8 +93,9 @@ def compile_regex(expression: str, where: Where) -> Callable[[str], str | None]:
 
     def search(text: str) -> str | None:
         found = compiled.search(text)
-        return None if found is None else found[1 if compiled.groups else 0]
+        return None if found is None else found[group]
 
+    group = 1 if compiled.groups and not whole else 0
     return search
 
 

@@ -92,14 +92,14 @@ MAPPED = [
         (SERVICE,),
         [
             MappedFact("incident.raised", RAISED_AT, {"incident": "PINC0042", "priority": 1}),
-            MappedFact("crisis.opened", RAISED_AT, CRISIS),
+            MappedFact("crisis.opened", RAISED_AT, CRISIS, ("unknown",)),
         ],
     ),
     (
         "pagerduty/incident.priority_updated-p1",
         "incident-became-crisis",
         (SERVICE,),
-        [MappedFact("crisis.opened", RAISED_AT, CRISIS)],
+        [MappedFact("crisis.opened", RAISED_AT, CRISIS, ("unknown",))],
     ),
     (
         "pagerduty/incident.resolved",
@@ -113,7 +113,9 @@ MAPPED = [
         (SERVICE,),
         [
             MappedFact("incident.resolved", at(2026, 2, 3, 6), {"incident": "PINC0042"}),
-            MappedFact("crisis.overcome", at(2026, 2, 3, 6), {"crisis": "PINC0042", "own_parts": []}),
+            MappedFact(
+                "crisis.overcome", at(2026, 2, 3, 6), {"crisis": "PINC0042", "own_parts": []}, ("unknown", "open")
+            ),
         ],
     ),
     (
@@ -472,6 +474,8 @@ def test_a_time_that_is_none_fails_its_item(instant, text):
     ("condition", "item", "matches"),
     [
         ('{ path = "x", equals = 1 }', {"x": 1}, True),
+        ('{ path = "x", matches = "^(big)?deal$" }', {"x": "deal"}, True),
+        ('{ path = "x", matches = "^(big)?deal$" }', {"x": "ideal"}, False),
         ('{ path = "x", equals = 1 }', {"x": True}, False),
         ('{ path = "x", equals = "1" }', {"x": 1}, False),
         ('{ path = "x", in = ["a", "b"] }', {"x": "b"}, True),

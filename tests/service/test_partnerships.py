@@ -1,6 +1,9 @@
 """Partnerships: opened once, found by id, link and filter, paged, linked, seen only by their own."""
 
 import asyncio
+from urllib.parse import quote
+
+import pytest
 
 from tests.service.world import ask, get, head, open_partnership, problem, say
 
@@ -114,6 +117,17 @@ async def test_a_partnership_is_found_by_its_link(http):
     assert [each["id"] for each in (await get(http, "/v1/partnerships", **HUBSPOT))["items"]] == [opened["id"]]
     assert (await get(http, "/v1/partnerships", **{**HUBSPOT, "external_id": "9"}))["items"] == []
     problem(await http.get("/v1/partnerships?system=hubspot&kind=company"), 400, "bad_parameter")
+
+
+@pytest.mark.parametrize("external_id", ["https://example.com//a?b#c", "/teams/7", "a%2Fb", "\u00e9t\u00e9"])
+async def test_a_link_keeps_the_id_as_it_was_sent(http, external_id):
+    opened = await open_partnership(http)
+    path = f"/v1/partnerships/{opened['id']}/links/jira/project/{quote(external_id, safe='')}"
+    (link,) = (await http.put(path)).json()["links"]
+    assert link["external_id"] == external_id
+    found = await get(http, "/v1/partnerships", system="jira", kind="project", external_id=external_id)
+    assert [each["id"] for each in found["items"]] == [opened["id"]]
+    assert (await http.delete(path)).json()["links"] == []
 
 
 async def test_a_link_is_put_moved_and_removed(http, services):
