@@ -102,7 +102,7 @@ def contexts(
         return [(whole, Item(key=whole, failed=f"the body holds something odd ({type(error).__name__})"))]
     if not elements:
         return [(whole, Item(key=whole, ignored="the delivery holds no items"))]
-    found = [Context(element, data, known, resolved, arrival.source, arrival.at) for element in elements]
+    found = [Context(element, data, known, resolved, arrival.source, arrival.at, whole) for element in elements]
     keyed = [(_key(connector, context, f"{whole}-{index}"), context) for index, context in enumerate(found)]
     return [(key, context if problem is None else Item(key=key, failed=problem)) for key, context in keyed]
 

@@ -29,7 +29,7 @@ class Source(Part, kw_only=True, frozen=True):
     path_setting: str | None = None  # a setting that is a JMESPath into the item
     paths_setting: str | None = None  # a setting that names JMESPaths: an object of what they give
     let: str | None = None
-    delivery: Literal["received_at"] | None = None
+    delivery: Literal["received_at", "digest"] | None = None
 
 
 class Value(Source, kw_only=True, frozen=True):

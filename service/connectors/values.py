@@ -60,6 +60,7 @@ class Context:
     settings: Mapping[str, Json]
     source: str
     received_at: datetime
+    digest: str
     known: dict[str, Json] = field(default_factory=dict)
 
 
@@ -219,7 +220,9 @@ def compile_reference(kind: str, name: str, names: Names, where: Where) -> Compu
         case "source":
             return lambda context: context.source
         case "delivery":
-            return lambda context: written(context.received_at)
+            return (
+                (lambda context: context.digest) if name == "digest" else (lambda context: written(context.received_at))
+            )
         case "path_setting":
             return _chosen_path(name, names, (*where, kind))
         case "paths_setting":
