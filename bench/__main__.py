@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import importing, memory, micro, posting, replay, scale, start, stream
+from bench import importing, inbound, memory, micro, posting, replay, scale, start, stream
 from bench.processes import ROOT
 from bench.rows import Row, conditions, table, write
 from bench.sizes import BIG, PUBLISHED, QUICK
@@ -19,6 +19,7 @@ MEASURES: dict[str, Callable[[Workplace], list[Row]]] = {
     "replay": replay.measure,
     "import": importing.measure,
     "scale": scale.measure,
+    "inbound": inbound.measure,
     "memory": memory.measure,
     "start": start.measure,
     "micro": micro.measure,
