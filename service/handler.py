@@ -106,8 +106,13 @@ class Handler:
         Raises DomainError, ServiceError (stale_version, key_reused, still_running, link_taken, already_open, busy) or
         StoreError; then nothing was written.
         """
+        # A caller that goes away leaves the key running until its command has ended.
+        return await asyncio.shield(await self.begin(asked))
+
+    async def begin(self, asked: Asked) -> asyncio.Future[Outcome]:
+        """As `handle`, but back as soon as the command has its place in the queue: order of beginning is order of decision."""
         if asked.key is None:
-            return await self._enqueue(asked)
+            return await self.submit(asked)
         running = (asked.organisation, asked.key.scope, asked.key.key)
         if running in self._running:
             raise ServiceError(
@@ -115,24 +120,19 @@ class Handler:
                 headers={"Retry-After": "1"},
             )  # fmt: skip
         self._running.add(running)
-        # A caller that goes away leaves the key running until its command has ended.
-        once = asyncio.create_task(self._once(asked, asked.key))
-        self._background.add(once)
-        once.add_done_callback(lambda task: self._ran(running, task))
-        return await asyncio.shield(once)
+        try:
+            known = await self._store.recall(asked.organisation, asked.key.scope, asked.key.key)
+            future = await self.submit(asked) if known is None else _done(await self._replay(asked, known))
+        except BaseException:
+            self._running.discard(running)
+            raise
+        future.add_done_callback(lambda ended: self._ran(running, ended))
+        return future
 
-    async def _once(self, asked: Asked, key: Idempotency) -> Outcome:
-        known = await self._store.recall(asked.organisation, key.scope, key.key)
-        return await (self._enqueue(asked) if known is None else self._replay(asked, known))
-
-    def _ran(self, running: tuple[str, str, str], once: asyncio.Task[Outcome]) -> None:
+    def _ran(self, running: tuple[str, str, str], ended: asyncio.Future[Outcome]) -> None:
         self._running.discard(running)
-        self._background.discard(once)
-        if not once.cancelled():
-            once.exception()  # the caller has it, or went away
-
-    async def _enqueue(self, asked: Asked) -> Outcome:
-        return await (await self.submit(asked))
+        if not ended.cancelled():
+            ended.exception()  # the caller has it, or went away
 
     async def submit(self, asked: Asked) -> asyncio.Future[Outcome]:
         """Put a command in the queue; the future answers when it is durable. Order of submission is order of decision."""
@@ -390,6 +390,12 @@ class Handler:
 
 
 # --- small things ------------------------------------------------------------------------------------------------------
+
+
+def _done(outcome: Outcome) -> asyncio.Future[Outcome]:
+    future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    future.set_result(outcome)
+    return future
 
 
 def _actor(recorded: RecordedEvent) -> str:

@@ -4,8 +4,9 @@ Nothing verified is dropped: what cannot be mapped, matched or accepted stays wi
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 import structlog
@@ -19,7 +20,7 @@ from events.codec import decode
 from events.envelope import Context, RecordedEvent, Trust
 from events.store import Append, Conflict, Database, Idempotency, RowChange, StoreError
 from service.api.facts import read_fact
-from service.asked import Asked
+from service.asked import Asked, Outcome
 from service.catalogue import Catalogue
 from service.connectors.compiled import Connector
 from service.connectors.engine import Arrival, Item, map_delivery
@@ -37,6 +38,10 @@ from service.sources import Found
 from service.vault import Vault
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
+AT_ONCE = 100
+"""So many items of a delivery may wait for their commit together."""
 
 SECRET_HEADERS = ("authorization", "cookie", "token", "signature", "secret", "password", "api-key", "apikey")
 ITEM_STREAM = "inbox"
@@ -197,9 +202,30 @@ class Inbox:
         stored = await table.items_of(self._query, organisation, delivery.id)
         if any(item.key not in mapped and item.status in wanted for item in stored):
             stored = await self._split_anew(organisation, delivery, mapped, stored, wanted)
-        for item in stored:
-            if item.status in wanted and item.key in mapped:
-                await self._apply_item(organisation, delivery, item, mapped[item.key])
+        await self._apply_items(
+            organisation,
+            delivery,
+            [(each, mapped[each.key]) for each in stored if each.status in wanted and each.key in mapped],
+        )
+
+    async def _apply_items(
+        self, organisation: str, delivery: StoredDelivery, items: Sequence[tuple[StoredItem, Item]]
+    ) -> None:
+        """Decided in their order; many wait for their commit together."""
+        ends: list[asyncio.Task[None]] = []
+        try:
+            for stored, item in items:
+                if item.opens is not None or item.new_links or len(ends) >= AT_ONCE:
+                    await _all(ends)
+                began = await self._guarded(
+                    organisation, stored, item, self._begin_item(organisation, delivery, stored, item)
+                )
+                if began is not None:
+                    ends.append(asyncio.create_task(self._guarded(organisation, stored, item, began)))
+            await _all(ends)
+        finally:
+            for each in ends:
+                each.cancel()
 
     async def _split_anew(
         self, organisation: str, delivery: StoredDelivery, mapped: Mapping[str, Item], stored: Sequence[StoredItem],
@@ -215,36 +241,31 @@ class Inbox:
                 await self._settle(organisation, item, "ignored", rule=item.rule, reason=SPLIT_ANEW)
         return await table.items_of(self._query, organisation, delivery.id)
 
-    async def _apply_item(self, organisation: str, delivery: StoredDelivery, stored: StoredItem, item: Item) -> None:
-        if item.ignored is not None:
-            await self._settle(organisation, stored, "ignored", rule=item.rule, reason=item.ignored)
-        elif item.failed is not None:
-            await self._settle(organisation, stored, "failed", rule=item.rule, reason=item.failed)
-        else:
-            try:
-                await self._apply_facts(organisation, delivery, stored, item)
-            except (DomainError, ServiceError) as error:
-                if error.code == "still_running":
-                    return  # somebody else applies this very item, and says what became of it
-                reason = error.message if isinstance(error, DomainError) else error.detail
-                if isinstance(error, ServiceError) and error.status == 503:  # noqa: PLR2004
-                    raise StoreError("unavailable", reason) from error
-                await self._settle(organisation, stored, "failed", rule=item.rule, reason=f"{error.code}: {reason}")
+    async def _guarded(self, organisation: str, stored: StoredItem, item: Item, work: Awaitable[T]) -> T | None:
+        """Do a part of applying an item; what the log refuses is the item's end."""
+        try:
+            return await work
+        except (DomainError, ServiceError) as error:
+            if error.code == "still_running":
+                return None  # somebody else applies this very item, and says what became of it
+            reason = error.message if isinstance(error, DomainError) else error.detail
+            if isinstance(error, ServiceError) and error.status == 503:  # noqa: PLR2004
+                raise StoreError("unavailable", reason) from error
+            await self._settle(organisation, stored, "failed", rule=item.rule, reason=f"{error.code}: {reason}")
+            return None
 
-    async def _apply_facts(self, organisation: str, delivery: StoredDelivery, stored: StoredItem, item: Item) -> None:
+    async def _begin_item(
+        self, organisation: str, delivery: StoredDelivery, stored: StoredItem, item: Item
+    ) -> Coroutine[None, None, None]:
+        """Give an item's facts their place in the queue, in the delivery's order; what is left is to wait and to tell."""
+        if item.ignored is not None:
+            return self._settle(organisation, stored, "ignored", rule=item.rule, reason=item.ignored)
+        if item.failed is not None:
+            return self._settle(organisation, stored, "failed", rule=item.rule, reason=item.failed)
         links = [Link(link.system, link.kind, link.external_id) for link in item.links]
         partnership = await self._find(organisation, links)
         if partnership is None and item.opens is None:
-            names = ", ".join(f"{link.system}/{link.kind}/{link.external_id}" for link in links)
-            waiting = table.waits_for(organisation, stored, links)
-            reason = f"no partnership has the link {names}; PUT it and this item is applied"
-            called = msgspec.json.encode(item.called).decode() if item.called else None
-            await self._settle(
-                organisation, stored, "unmatched", rule=item.rule, reason=reason, rows=waiting, called=called
-            )
-            if await self._find(organisation, links) is not None:
-                self.run(organisation, delivery.id)  # the link came between looking for it and waiting for it
-            return
+            return self._wait_for_link(organisation, stored, item, links)
         context = Context(
             actor=delivery.source,
             source=delivery.source,
@@ -257,25 +278,41 @@ class Inbox:
         for link in item.new_links:
             added = c.AddLink(link.system, link.kind, link.external_id)
             await self._handler.handle(Asked(organisation=organisation, stream=stream, command=added, context=context))
-        await self._record(organisation, stream, context, stored, item)
+        recorded = await self._handler.begin(self._facts(organisation, stream, context, stored, item))
+        return self._finish_item(organisation, stored, item, str(partnership), recorded)
 
-    async def _record(self, organisation: str, stream: str, context: Context, stored: StoredItem, item: Item) -> None:
-        """The item's facts and its status, in one append under the item's own key."""
-        partnership = listed.partnership_of(stream)
-        done = table.settled(
-            organisation, stored.source, stored.key, "applied", rule=item.rule, partnership=partnership
+    async def _wait_for_link(self, organisation: str, stored: StoredItem, item: Item, links: Sequence[Link]) -> None:
+        names = ", ".join(f"{link.system}/{link.kind}/{link.external_id}" for link in links)
+        waiting = table.waits_for(organisation, stored, links)
+        reason = f"no partnership has the link {names}; PUT it and this item is applied"
+        called = msgspec.json.encode(item.called).decode() if item.called else None
+        await self._settle(
+            organisation, stored, "unmatched", rule=item.rule, reason=reason, rows=waiting, called=called
         )
+        if await self._find(organisation, links) is not None:
+            self.run(organisation, stored.inbox)  # the link came between looking for it and waiting for it
+
+    def _facts(self, organisation: str, stream: str, context: Context, stored: StoredItem, item: Item) -> Asked:
+        """The item's facts and its status, in one append under the item's own key."""
+        done = table.settled(
+            organisation, stored.source, stored.key, "applied", rule=item.rule,
+            partnership=listed.partnership_of(stream),
+        )  # fmt: skip
         rows = (done, table.waits_no_more(organisation, stored.source, stored.key))
         facts = tuple(
             c.Fact(read_fact({"type": fact.type, **fact.fields}).data, fact.occurred_at, fact.standing)
             for fact in item.facts
         )
         key = Idempotency(scope=f"source/{stored.source}", key=stored.key, digest=b"item", status=201)
-        asked = Asked(
+        return Asked(
             organisation=organisation, stream=stream, command=c.RecordFacts(facts), context=context, key=key, rows=rows
         )
-        outcome = await self._handler.handle(asked)
-        if facts and not outcome.events:
+
+    async def _finish_item(
+        self, organisation: str, stored: StoredItem, item: Item, partnership: str, recorded: asyncio.Future[Outcome]
+    ) -> None:
+        outcome = await asyncio.shield(recorded)
+        if item.facts and not outcome.events:
             await self._settle(
                 organisation, stored, "ignored", rule=item.rule, reason=NOTHING_NEW, partnership=partnership
             )
@@ -351,6 +388,14 @@ class Inbox:
     async def _run_waiting(self, organisation: str, link: Link) -> None:
         for inbox in await table.waiting_for(self._query, organisation, link):
             self.run(organisation, inbox)
+
+
+async def _all(ends: list[asyncio.Task[None]]) -> None:
+    """Wait until all have ended, then raise what one of them raised."""
+    await asyncio.wait(ends) if ends else None
+    for each in ends:
+        each.result()
+    ends.clear()
 
 
 def _mapped(delivery: StoredDelivery, source: Source, connector: Connector) -> dict[str, Item]:
