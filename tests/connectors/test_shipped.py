@@ -108,6 +108,7 @@ def test_a_page_names_every_setting_link_and_fact(name):
     facts = {fact.type for rule in spec.rule for fact in rule.fact if fact.type}
     for word in [*spec.settings, *(kind.kind for kind in spec.link_kind), *facts]:
         assert f"`{word}`" in page, word
+    assert f"[{spec.title}]({name}.md)" in (PAGES / "README.md").read_text()
     assert re.search(r"^## Set it up$", page, re.MULTILINE)
     assert re.search(r"^## What becomes what$", page, re.MULTILINE)
     assert f"noces sources create --connector {name}" in page
