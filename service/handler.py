@@ -112,7 +112,9 @@ class Handler:
     async def begin(self, asked: Asked) -> asyncio.Future[Outcome]:
         """As `handle`, but back as soon as the command has its place in the queue: order of beginning is order of decision."""
         if asked.key is None:
-            return await self.submit(asked)
+            future = await self.submit(asked)
+            future.add_done_callback(_heard)
+            return future
         running = (asked.organisation, asked.key.scope, asked.key.key)
         if running in self._running:
             raise ServiceError(
@@ -131,8 +133,7 @@ class Handler:
 
     def _ran(self, running: tuple[str, str, str], ended: asyncio.Future[Outcome]) -> None:
         self._running.discard(running)
-        if not ended.cancelled():
-            ended.exception()  # the caller has it, or went away
+        _heard(ended)
 
     async def submit(self, asked: Asked) -> asyncio.Future[Outcome]:
         """Put a command in the queue; the future answers when it is durable. Order of submission is order of decision."""
@@ -390,6 +391,12 @@ class Handler:
 
 
 # --- small things ------------------------------------------------------------------------------------------------------
+
+
+def _heard(ended: asyncio.Future[Outcome]) -> None:
+    """The caller has what it came to, or went away: then nobody asks for the error."""
+    if not ended.cancelled():
+        ended.exception()
 
 
 def _done(outcome: Outcome) -> asyncio.Future[Outcome]:

@@ -148,15 +148,15 @@ def _applied(rule: CompiledRule, key: str, event: str | None, context: Context) 
 
 def _worked(rule: CompiledRule, key: str, event: str | None, context: Context) -> Item:
     facts = tuple(_fact(each, context) for each in rule.facts if all(check.holds(context) for check in each.checks))
-    opens = _opening(rule, context)
-    if not facts and opens is None:
+    opens, new_links = _opening(rule, context), _links(rule.new_links, context)
+    if not facts and opens is None and (rule.facts or not new_links):
         return Item(key=key, event=event, rule=rule.name, ignored=f"rule {rule.name}: none of its facts applies")
     links = _links(rule.links, context)
     if not links:
         kinds = " or ".join(dict.fromkeys(f"{link.system}/{link.kind}" for link in rule.links))
         raise Unmappable(f"the item names no partnership: expected the id of a {kinds}")
     return Item(
-        key=key, event=event, rule=rule.name, links=links, new_links=_links(rule.new_links, context),
+        key=key, event=event, rule=rule.name, links=links, new_links=new_links,
         called=_called(rule.links, context), opens=opens, facts=facts,
     )  # fmt: skip
 

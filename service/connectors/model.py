@@ -109,7 +109,7 @@ class Fact(Part, kw_only=True, frozen=True):
 
 
 class Rule(Part, kw_only=True, frozen=True):
-    """What to do with the items that it matches: ignore them with a reason, open a partnership, write facts."""
+    """What to do with the items that it matches: ignore them with a reason, open or link a partnership, write facts."""
 
     name: Name
     when: list[Condition] = []
@@ -120,8 +120,8 @@ class Rule(Part, kw_only=True, frozen=True):
     fact: list[Fact] = []
 
     def __post_init__(self) -> None:
-        if (self.ignore is not None) == bool(self.fact or self.opens):
-            raise ValueError("a rule either has `ignore` with a reason, or `opens` or a `fact`")
+        if (self.ignore is not None) == bool(self.fact or self.opens or self.new_links):
+            raise ValueError("a rule either has `ignore` with a reason, or `opens`, `new_links` or a `fact`")
 
 
 class Setting(Part, kw_only=True, frozen=True):

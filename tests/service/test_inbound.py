@@ -199,6 +199,30 @@ async def test_an_item_of_which_nothing_is_new_is_ignored_with_the_reason(http, 
     assert "the log says so already" in told["items"][0]["reason"]
 
 
+BOOKED = """
+[[rule]]
+name = "booked"
+when = [{ path = "state", equals = "booked" }]
+new_links = [{ system = "desk", kind = "booking", external_id = { path = "booking" } }]
+"""
+
+
+async def test_a_rule_that_only_links_lets_the_next_item_find_its_partnership(http, services):
+    text = DESK.replace(
+        "link = [", 'link = [{ system = "desk", kind = "booking", external_id = { path = "booking" } }, '
+    )
+    text = text.replace("[[rule]]", BOOKED + "\n[[rule]]", 1)
+    source = await add_desk(http, text)
+    opened = await open_partnership(http, links=[{"system": "desk", "kind": "account", "external_id": "7"}])
+    told = await delivered(services, http, await post(http, source, record("booked", "01", 1, booking="B1")))
+    assert (told["status"], told["items"][0]["partnership"]) == ("applied", opened["id"]), told
+    links = (await get(http, f"/v1/partnerships/{opened['id']}"))["links"]
+    assert {"system": "desk", "kind": "booking", "external_id": "B1"} in links
+    later = {key: each for key, each in record("new", "02", 2, booking="B1").items() if key != "account"}
+    told = await delivered(services, http, await post(http, source, later))
+    assert (told["status"], told["items"][0]["partnership"]) == ("applied", opened["id"]), told
+
+
 async def test_a_time_that_is_not_told_is_when_the_delivery_came(http, services, clock):
     source = await add_desk(http)
     opened = await open_partnership(http, links=[])
