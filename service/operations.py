@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import msgspec
 
+from domain.policy import Policy, parse_policy, policy_toml
 from events.lock import read_lock
 from service import doctor
 from service.api.facts import read_fact
@@ -121,6 +122,29 @@ def read_pairs(pairs: tuple[str, ...]) -> dict[str, Any]:
         except msgspec.DecodeError:
             found[name] = value
     return found
+
+
+# --- policies ------------------------------------------------------------------------------------------------------------
+
+
+async def show_policy(settings: Settings, organisation: str | None, version: int | None) -> tuple[dict[str, Any], str]:
+    """(the policy as the API tells it, the same as TOML); the newest without a version."""
+    async with client(settings, organisation) as http:
+        if version is None:
+            found: dict[str, Any] = answered(await http.get("/v1/policies"))["items"][-1]
+        else:
+            found = answered(await http.get(f"/v1/policies/{version}"))
+    return found, policy_toml(msgspec.convert(found["policy"], Policy))
+
+
+async def adopt_policy(settings: Settings, organisation: str | None, file: Path) -> Any:  # noqa: ANN401  # JSON
+    """The policy of a file, adopted. Raises ServiceError `bad_policy`."""
+    try:
+        policy = parse_policy(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ServiceError("bad_policy", f"{file}: {error}") from error
+    async with client(settings, organisation) as http:
+        return answered(await http.post("/v1/policies", json=msgspec.to_builtins(policy)))
 
 
 # --- the log -------------------------------------------------------------------------------------------------------------

@@ -276,6 +276,28 @@ def test_connectors_are_listed_and_tried_out(run):
     assert (item["outcome"], item["item"]["facts"][0]["type"]) == ("facts", "contract.signed")
 
 
+def test_a_policy_is_shown_as_toml_and_the_same_form_is_adopted(run, tmp_path):
+    status, text, _ = run("policy", "show")
+    assert status == 0
+    mended = tmp_path / "policy.toml"
+    mended.write_text(text.replace("telescoped_days = 30", "telescoped_days = 45"))
+    assert run("policy", "adopt", mended) == (0, "Policy 2 is in force.\n", "")
+    assert "telescoped_days = 45" in run("policy", "show")[1]
+    assert run("policy", "show", 1)[1] == text
+    assert json.loads(run("policy", "show", 2, "--json")[1])["policy"]["telescoped_days"] == 45
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("telescoped_days = -1", "telescoped_days"), ("= 3", "cannot be read"), ("gaards = {}", "gaards")],
+)
+def test_a_policy_that_makes_no_sense_is_not_adopted(run, tmp_path, text, words):
+    wrong = tmp_path / "policy.toml"
+    wrong.write_text(text)
+    one_sentence(run("policy", "adopt", wrong), str(wrong), words)
+    one_sentence(run("policy", "show", 2), "version")
+
+
 def test_rebuild_tells_whether_the_tables_were_equal(run):
     run("keys", "create", "--scopes", "read")
     status, said, error = run("rebuild", "--json")
