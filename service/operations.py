@@ -137,12 +137,17 @@ async def show_policy(settings: Settings, organisation: str | None, version: int
     return found, policy_toml(msgspec.convert(found["policy"], Policy))
 
 
-async def adopt_policy(settings: Settings, organisation: str | None, file: Path) -> Any:  # noqa: ANN401  # JSON
-    """The policy of a file, adopted. Raises ServiceError `bad_policy`."""
+def read_policy(file: Path) -> Policy:
+    """The policy of a TOML file. Raises ServiceError `bad_policy`."""
     try:
-        policy = parse_policy(file.read_text(encoding="utf-8"))
+        return parse_policy(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ServiceError("bad_policy", f"{file}: {error}") from error
+
+
+async def adopt_policy(settings: Settings, organisation: str | None, file: Path) -> Any:  # noqa: ANN401  # JSON
+    """The policy of a file, adopted. Raises ServiceError `bad_policy`."""
+    policy = read_policy(file)
     async with client(settings, organisation) as http:
         return answered(await http.post("/v1/policies", json=msgspec.to_builtins(policy)))
 
