@@ -90,33 +90,34 @@ class Import:
         digest = await self._call.services.vault.digest(self._call.organisation, b"line", raw.strip())
         return Idempotency(scope=f"import/{self._call.principal.key}", key=name, digest=digest, status=201)
 
-    async def _known(self, lines: list[Line]) -> dict[str, bytes]:
-        """The digests of the lines' keys that were used before."""
+    async def _known(self, lines: list[Line]) -> dict[str, tuple[bytes, int, int]]:
+        """(digest, first position, count of events) of the lines' keys that were used before."""
         keys = [line.key for line in lines if line.key is not None]
         if not keys:
             return {}
         marks = ", ".join("?" * len(keys))
-        sql = f"SELECT key, digest FROM idempotency WHERE organisation = ? AND scope = ? AND key IN ({marks})"  # noqa: S608  # only marks
+        sql = f"SELECT key, digest, position, count FROM idempotency WHERE organisation = ? AND scope = ? AND key IN ({marks})"  # noqa: S608  # only marks
         scope = (self._call.organisation, keys[0].scope)
         found = await self._call.services.query(sql, (*scope, *(key.key for key in keys)))
-        return {str(key): digest for key, digest in found if isinstance(digest, bytes)}
+        return {row[0]: row[1:] for row in found}  # type: ignore[misc]  # the columns' own types
 
-    async def _submit(self, line: Line, known: dict[str, bytes]) -> None:
-        digest = known.get(line.key.key) if line.key is not None else None
-        if digest is not None and line.key is not None:
-            if digest == line.key.digest:
-                self._tell(line.number, "repeated")
-                self.summary.repeated += 1
-            else:
-                self._refuse(
-                    line.number, ServiceError("key_reused", f"Key {line.key.key!r} was used for another line.")
-                )
+    async def _submit(self, line: Line, known: dict[str, tuple[bytes, int, int]]) -> None:
+        if line.key is not None and line.key.key in known:
+            self._repeat(line.number, line.key, *known[line.key.key])
             return
         asked = Asked(
             organisation=self._call.organisation, stream=line.stream, command=c.RecordFacts((line.fact,)),
             context=self._call.context, key=line.key, bulk=True,
         )  # fmt: skip
         self._pending.append((line.number, await self._call.services.handler.submit(asked)))
+
+    def _repeat(self, number: int, key: Idempotency, digest: bytes, position: int, count: int) -> None:
+        if digest != key.digest:
+            self._refuse(number, ServiceError("key_reused", f"Key {key.key!r} was used for another line."))
+            return
+        self._tell(number, "repeated", position)
+        self.summary.repeated += 1
+        self.summary.last_position = max(self.summary.last_position, position + count - 1)
 
     async def gather(self, most: int) -> None:
         """Wait for the oldest lines under way."""

@@ -165,7 +165,8 @@ DECISIONS: dict[str, Json] = {
     ),
     "ImportSummary": closed(
         "The last line of an import's answer.",
-        lines=INTEGER, accepted=INTEGER, repeated=INTEGER, refused=INTEGER, last_position=INTEGER,
+        lines=INTEGER, accepted=INTEGER, repeated=INTEGER, refused=INTEGER,
+        last_position=about("Where the last of the lines that are kept stands in the log; 0 when none is.", INTEGER),
     ),
 }  # fmt: skip
 

@@ -67,7 +67,9 @@ async def test_lines_with_keys_change_nothing_the_second_time(http, services):
     before = await head(services)
     told, summary = await send(http, lines)
     assert (told, summary["accepted"], summary["repeated"], summary["refused"]) == ([], 0, 50, 0)
-    assert await head(services) == before
+    assert summary["last_position"] == before == await head(services)
+    told, _ = await send(http, lines[:1], "?results=all")
+    assert told[0]["position"] == before - 49
 
 
 async def test_a_prefix_makes_lines_without_keys_repeatable(http, services):
