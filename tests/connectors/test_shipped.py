@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from service.app import FACT_FIELDS
 from service.connectors.engine import Arrival, map_delivery
 from service.connectors.load import load_directory
-from service.operations import refusal
+from service.operations.connectors import refusal
 from service.signature import Delivery, Refused, Verified, verify
 from service.signing import sign
 

@@ -1,0 +1,21 @@
+"""The command line: serve, and everything that an operator does beside it."""
+
+import rich_click as click
+
+from service.cli.connectors import connectors, trigger
+from service.cli.documents import diagram, openapi
+from service.cli.keys import keys
+from service.cli.log import doctor, import_file, rebuild
+from service.cli.policies import policy
+from service.cli.serving import serve
+from service.cli.sources import sources
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="noces")
+def main() -> None:
+    """Noces: an event-sourced state machine for technology partnerships."""
+
+
+for command in (serve, keys, sources, policy, import_file, rebuild, doctor, openapi, diagram, connectors, trigger):
+    main.add_command(command)

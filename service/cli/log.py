@@ -1,0 +1,55 @@
+"""What is done with the log and its tables: import, rebuild, doctor."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import rich_click as click
+
+from service.cli.options import FAILED, common, run, show
+from service.settings import read_settings
+
+
+@click.command("import")
+@common
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--organisation", help="Whose log; default NOCES_ORGANISATION.")
+@click.option("--url", help="A running server to import through; needs --key.")
+@click.option("--key", help="An API key of that server.")
+@click.option("--prefix", help="Makes lines without a key repeatable: <prefix>/<line number>.")
+def import_file(database: str | None, as_json: bool, file: Path, **wanted: Any) -> None:  # noqa: ANN401  # click's options
+    """Import facts from NDJSON: a fact a line, refused lines told, the others kept."""
+    from service.operations import log as work
+
+    refused, summary = run(work.import_file(read_settings({"database": database}), file, **wanted))
+    for line in refused:
+        click.echo(f"line {line['line']}: {line['code']}: {line['detail']}", err=True)
+    text = "{lines} lines: {accepted} accepted, {repeated} repeated, {refused} refused.".format(**summary)
+    show(summary, as_json=as_json, text=text)
+    if summary["refused"]:
+        sys.exit(FAILED)
+
+
+@click.command()
+@common
+def rebuild(database: str | None, as_json: bool) -> None:
+    """Make the read models anew from the log, and tell whether they were equal."""
+    from service.operations import log as work
+
+    told = run(work.rebuild(read_settings({"database": database})))
+    equal = "equal to the live tables" if told["equal"] else f"different in {', '.join(told['different'])}; replaced"
+    show(told, as_json=as_json, text=f"{told['events']} events read; the read models were {equal}.")
+
+
+@click.command()
+@common
+def doctor(database: str | None, as_json: bool) -> None:
+    """Explain settings that are unsafe or slow; exit status 1 when one is unsafe."""
+    from service.operations import log as work
+
+    findings = run(work.examine(read_settings({"database": database})))
+    text = "\n".join(f"{each.level:7} {each.name}: {each.detail}" for each in findings)
+    show([msgspec.to_builtins(each) for each in findings], as_json=as_json, text=text)
+    if any(each.level == "unsafe" for each in findings):
+        sys.exit(FAILED)

@@ -1,0 +1,1 @@
+"""What the command line does, a module a noun: through a running server where one holds the file."""

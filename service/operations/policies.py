@@ -1,0 +1,36 @@
+"""What `noces policy` does."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from domain.policy import Policy, parse_policy, policy_toml
+from service.errors import ServiceError
+from service.operations.reach import answered, client
+from service.settings import Settings
+
+
+async def show_policy(settings: Settings, organisation: str | None, version: int | None) -> tuple[dict[str, Any], str]:
+    """(the policy as the API tells it, the same as TOML); the newest without a version."""
+    async with client(settings, organisation) as http:
+        if version is None:
+            found: dict[str, Any] = answered(await http.get("/v1/policies"))["items"][-1]
+        else:
+            found = answered(await http.get(f"/v1/policies/{version}"))
+    return found, policy_toml(msgspec.convert(found["policy"], Policy))
+
+
+def read_policy(file: Path) -> Policy:
+    """The policy of a TOML file. Raises ServiceError `bad_policy`."""
+    try:
+        return parse_policy(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ServiceError("bad_policy", f"{file}: {error}") from error
+
+
+async def adopt_policy(settings: Settings, organisation: str | None, file: Path) -> Any:  # noqa: ANN401  # JSON
+    """The policy of a file, adopted. Raises ServiceError `bad_policy`."""
+    policy = read_policy(file)
+    async with client(settings, organisation) as http:
+        return answered(await http.post("/v1/policies", json=msgspec.to_builtins(policy)))
