@@ -583,6 +583,13 @@ class KeyCreated(Event, frozen=True, kw_only=True):
     expires_at: str | None = None
 
 
+class KeyChanged(Event, frozen=True, kw_only=True):
+    type: ClassVar = "key.changed"
+    key: Identifier
+    name: Words | None = None
+    expires_at: str | None = None
+
+
 class KeyRotated(Event, frozen=True, kw_only=True):
     type: ClassVar = "key.rotated"
     key: Identifier

@@ -30,6 +30,7 @@ from service.api.route import (
     Call,
     Route,
     check_query,
+    check_routes,
     check_scope,
     read_raw,
     require_media_type,
@@ -88,9 +89,11 @@ async def running(settings: Settings, clock: Callable[[], datetime] = now) -> As
         services.inbox.start()
         services.time.start()
         services.silence.start()
+        services.keys.start(store.write)
         try:
             yield services
         finally:
+            await services.keys.stop(store.write)
             await services.silence.stop()
             await services.time.stop()
             await services.inbox.stop()
@@ -336,7 +339,8 @@ SECURITY_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy"
 
 
 def build(services: Services, routes: Sequence[Route] = ROUTES) -> ASGIApp:
-    """The application over running services."""
+    """The application over running services. Raises SettingsError for a route that says not who may ask it."""
+    check_routes(routes)
     handlers = [
         HTTPRouteHandler(path=route.path, http_method=[route.method], status_code=200, include_in_schema=False)(
             endpoint(services, route)

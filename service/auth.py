@@ -1,5 +1,6 @@
 """Who asks: API keys, their scopes, sides and partnerships."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -8,18 +9,20 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domain import events as e
 from domain.types import Side
-from events.codec import decode
+from events.codec import decode, from_microseconds, microseconds
 from events.envelope import Context
-from events.store import Idempotency, Put, RowChange
+from events.store import Idempotency, RowChange, StoreError
 from service.asked import Administer, Asked, Outcome
 from service.errors import ServiceError
 from service.handler import Handler
 from service.ids import Ids
-from service.projections import Query
+from service.projections import Query, Write
 from service.projections import keys as table
 
 SCOPES = ("read", "write", "transitions", "transitions:override", "hooks", "audit", "admin")
@@ -27,6 +30,15 @@ STREAM = "keys"
 OPERATOR = "operator"
 """The scope, and the actor, of the command line on the server's own machine."""
 OPERATOR_HEADER = "noces-organisation"
+
+FRESH = timedelta(seconds=1)
+"""How long a key is believed without asking again: another node's revocation holds here within this time."""
+USE_TOLD = 60.0
+"""Seconds between two writes of when keys were last used."""
+LONGEST_OVERLAP = 2_592_000
+"""The most seconds, 30 days, that the secret before a rotation goes on working."""
+
+log = structlog.get_logger()
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -95,18 +107,74 @@ def credential(headers: Mapping[str, str]) -> str | None:
             return headers.get("x-api-key")
 
 
+class Known(Struct, frozen=True):
+    """A key as it was found, and when."""
+
+    owned: table.Owned
+    principal: Principal
+    asked_at: datetime
+
+    def holds(self, digest: bytes, now: datetime) -> bool:
+        """Whether a secret's digest is the key's, or the one before it during an overlap."""
+        if self.owned.digest is not None and hmac.compare_digest(self.owned.digest, digest):
+            return True
+        until = self.owned.earlier_until
+        if self.owned.earlier is None or until is None or until <= microseconds(now):
+            return False
+        return hmac.compare_digest(self.owned.earlier, digest)
+
+
 class Keys:
-    """Verifies, creates and revokes keys; what it knows it keeps until a key's event says otherwise."""
+    """Verifies, creates and revokes keys; what it knows it believes for a second, and no longer than a key's event says."""
 
     def __init__(self, query: Query, handler: Handler, clock: Callable[[], datetime], ids: Ids) -> None:
         self._query = query
         self._handler = handler
         self._clock = clock
         self._ids = ids
-        self._known: dict[str, tuple[bytes, Principal]] = {}
+        self._known: dict[str, Known] = {}
+        self._used: dict[tuple[str, str], datetime] = {}
+        self._telling: asyncio.Task[None] | None = None
         self.run_token = secrets.token_urlsafe(32)
         """Lives as long as the process and stands in the lock file, which only its owner can read."""
         handler.on_recorded.append(self._forget)
+
+    # --- when keys are used ----------------------------------------------------------------------------------------
+
+    def start(self, write: Write) -> None:
+        """Begin to write down, every minute, when keys were last used: no request waits for that."""
+        self._telling = asyncio.create_task(self._tell_for_ever(write), name="keys")
+
+    async def stop(self, write: Write) -> None:
+        """Write down what is not yet written."""
+        if self._telling is not None:
+            self._telling.cancel()
+            await asyncio.gather(self._telling, return_exceptions=True)
+        await self.tell_use(write)
+
+    async def _tell_for_ever(self, write: Write) -> None:
+        while True:
+            await asyncio.sleep(USE_TOLD)
+            await self.tell_use(write)
+
+    async def tell_use(self, write: Write) -> None:
+        """Write down when keys were last used; where that cannot be written now, it is tried again."""
+        used = self._used
+        self._used = {}
+        if not used:
+            return
+        try:
+            await write([table.seen_row(*place, at) for place, at in used.items()])
+        except StoreError as error:
+            log.warning("key_use_not_written", code=error.code)
+            self._used = used | self._used
+
+    def last_used(self, organisation: str, key: table.Key) -> datetime | None:
+        """When a key was last used, to the second of now."""
+        stored = None if key.last_used is None else from_microseconds(key.last_used)
+        return self._used.get((organisation, key.id), stored)
+
+    # --- who asks --------------------------------------------------------------------------------------------------
 
     def _forget(self, _: str, events: tuple[object, ...]) -> None:
         if any(getattr(each, "stream", "") == STREAM for each in events):
@@ -127,28 +195,35 @@ class Keys:
         if parsed is None:
             raise unauthenticated("This is no key of this service; a key looks like noces_<id>_<secret>.")
         key, digest = parsed
-        known = self._known.get(key) or await self._load(key)
-        if known is None or not hmac.compare_digest(known[0], digest):
+        now = self._clock()
+        known = self._known.get(key)
+        if known is None or not timedelta() <= now - known.asked_at < FRESH:
+            known = await self._load(key, now)
+        if known is None or not known.holds(digest, now):
             raise unauthenticated("This key is unknown, expired or revoked.")
-        principal = known[1]
-        if principal.expires_at is not None and principal.expires_at <= self._clock():
+        principal = known.principal
+        if principal.expires_at is not None and principal.expires_at <= now:
             raise unauthenticated("This key is unknown, expired or revoked.")
+        self._used[principal.organisation, key] = now
         return principal
 
-    async def _load(self, key: str) -> tuple[bytes, Principal] | None:
-        owner = await table.owner(self._query, key)
-        if owner is None or owner[1] is None:
+    async def _load(self, key: str, now: datetime) -> Known | None:
+        self._known.pop(key, None)
+        owned = await table.owner(self._query, key)
+        if owned is None or owned.digest is None:
             return None
-        found = await table.find_key(self._query, owner[0], key)
+        found = await table.find_key(self._query, owned.organisation, key)
         if found is None or found.revoked_at is not None:
             return None
         principal = Principal(
-            organisation=owner[0], key=key, scopes=frozenset(found.scopes), side=found.side,
+            organisation=owned.organisation, key=key, scopes=frozenset(found.scopes), side=found.side,
             partnerships=None if found.partnerships is None else frozenset(found.partnerships),
             expires_at=found.expires_at,
         )  # fmt: skip
-        self._known[key] = (owner[1], principal)
+        self._known[key] = Known(owned, principal, now)
         return self._known[key]
+
+    # --- administration --------------------------------------------------------------------------------------------
 
     async def create(
         self, organisation: str, wanted: NewKey, context: Context, once: Idempotency | None = None
@@ -157,22 +232,34 @@ class Keys:
         check_scopes(wanted.scopes)
         key = self._ids.new("key")
         text, digest = mint(key)
-        expires = None if wanted.expires_at is None else wanted.expires_at.isoformat().replace("+00:00", "Z")
         created = e.KeyCreated(
             key=key, name=wanted.name, scopes=wanted.scopes, side=wanted.side, partnerships=wanted.partnerships,
-            expires_at=expires,
+            expires_at=_instant(wanted.expires_at),
         )  # fmt: skip
-        made = await self._administer(organisation, created, context, [_directory(key, organisation, digest)], once)
+        rows = [table.owned_row(key, table.Owned(organisation, digest, None, None))]
+        made = await self._administer(organisation, created, context, rows, once)
         known = decode(made.events[0])
         return (known.key, None) if made.replayed and isinstance(known, e.KeyCreated) else (key, text)
 
+    async def change(
+        self, organisation: str, key: str, name: str | None, expires_at: datetime | None, context: Context
+    ) -> None:
+        """Another name or another end for a key."""
+        changed = e.KeyChanged(key=key, name=name, expires_at=_instant(expires_at))
+        await self._administer(organisation, changed, context, [])
+
     async def rotate(
-        self, organisation: str, key: str, context: Context, once: Idempotency | None = None
+        self, organisation: str, key: str, overlap: timedelta, context: Context, once: Idempotency | None = None
     ) -> str | None:
-        """A new secret for a key, told this once; the old one ends at once."""
+        """A new secret for a key, told this once; the one before it works for the overlap, or ends at once."""
         text, digest = mint(key)
-        rows = [_directory(key, organisation, digest)]
-        made = await self._administer(organisation, e.KeyRotated(key=key), context, rows, once)
+        before = await table.owner(self._query, key)
+        owned = table.Owned(organisation, digest, None, None)
+        until = self._clock() + overlap if overlap and before is not None else None
+        if until is not None and before is not None:
+            owned = replace(owned, earlier=before.digest, earlier_until=microseconds(until))
+        rotated = e.KeyRotated(key=key, overlap_until=_instant(until))
+        made = await self._administer(organisation, rotated, context, [table.owned_row(key, owned)], once)
         return None if made.replayed else text
 
     async def revoke(self, organisation: str, key: str, context: Context) -> None:
@@ -201,8 +288,8 @@ def _operator(organisation: str) -> Principal:
     return Principal(organisation=organisation, key=OPERATOR, scopes=frozenset((*SCOPES, OPERATOR)))
 
 
-def _directory(key: str, organisation: str, digest: bytes) -> Put:
-    return Put("directory", {"id": key}, {"organisation": organisation, "digest": digest})
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat().replace("+00:00", "Z")
 
 
 def unauthenticated(detail: str) -> ServiceError:

@@ -143,6 +143,7 @@ REFINED: Mapping[tuple[str, str], Json] = {
     ("KeyBody", "side"): {"description": "The key then speaks for this side only."},
     ("KeyBody", "partnerships"): {"description": "The key then sees these only."},
     ("KeyBody", "expires_at"): {"format": "date-time"},
+    ("KeyChange", "expires_at"): {"format": "date-time"},
     ("SourceBody", "connector"): {"description": "A name of GET /v1/connectors."},
     ("SourceBody", "secrets"): {"description": "What the sender signs with, the newest first; never shown again."},
     ("SourceBody", "silence_after"): {"description": "Seconds of silence after which it counts as silent; left out: never."},

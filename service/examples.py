@@ -185,6 +185,7 @@ BODIES: dict[str, Any] = {
     "TargetedFact": {"link": LINK, **FACTS["promise.measured"]},
     "TransitionBody": {"trigger": "share_power", "side": "client", "occurred_at": "2024-09-01T09:00:00Z"},
     "KeyBody": {"scopes": ["read"], "name": "dashboard", "expires_at": "2026-12-31T00:00:00Z"},
+    "KeyChange": {"name": "dashboard, Lyon", "expires_at": "2027-06-30T00:00:00Z"},
     "SourceBody": {"connector": "pagerduty", "name": "on call", "secrets": ["the secret of the subscription"]},
     "SourceChange": {"name": "on call, Paris", "silence_after": 86_400},
     "ConnectorBody": {"toml": CONNECTOR},

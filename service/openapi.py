@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from service import examples
 from service.api.all import ROUTES
-from service.api.route import PUBLIC, Parameter, Route
+from service.api.route import ANY_KEY, PUBLIC, Parameter, Route
 from service.auth import OPERATOR
 from service.components import INSTANT, TEXT, Json, body_components, connector_components, fact_components, tidy
 from service.downgrade import openapi_3_0
@@ -190,7 +190,7 @@ def operation(route: Route) -> Json:
     path = path_of(route)
     found: Json = {
         "operationId": route.run.__name__, "tags": [tag_of(path)], "summary": route.summary,
-        "description": _described(route), "x-scope": route.scope or None,
+        "description": _described(route), "x-scope": route.scope,
         "parameters": [*_path_parameters(route), *map(_query_parameter, route.parameters), *_header_parameters(route)],
         "requestBody": _body(route), "responses": {**_answers(route), **_problem_references(route)},
         "security": [] if route.scope == PUBLIC else [{scheme: _roles(route)} for scheme in SCHEMES],
@@ -200,17 +200,21 @@ def operation(route: Route) -> Json:
 
 def _described(route: Route) -> str:
     said = re.sub(r"\s+", " ", route.run.__doc__ or route.summary).strip()
-    needs = {PUBLIC: "Public.", OPERATOR: "Only with the token in the lock file beside the database.", "": "Any key."}
+    needs = {
+        PUBLIC: "Public.",
+        OPERATOR: "Only with the token in the lock file beside the database.",
+        ANY_KEY: "Any key.",
+    }
     return f"{said}\n\n{needs.get(route.scope, f'Scope: `{route.scope}`.')}"
 
 
 def _roles(route: Route) -> list[str]:
-    return [route.scope] if route.scope else []
+    return [] if route.scope == ANY_KEY else [route.scope]
 
 
 def problems_of(route: Route) -> Sequence[int]:
     """Every error status that a route may answer."""
-    keyed = () if route.scope == PUBLIC else KEYED if route.scope else KEYED[:1]
+    keyed = () if route.scope == PUBLIC else KEYED[:1] if route.scope == ANY_KEY else KEYED
     writing = () if route.method == "GET" else WRITING
     shaped = (415,) if route.body not in (None, "Delivery") else ()
     repeatable = (409, 422) if _repeatable(route) else ()

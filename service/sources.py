@@ -73,7 +73,7 @@ class Sources:
         made: list[e.Event] = [e.SourceCreated(source=source, connector=connector, name=name, settings=settings)]
         if silence_after is not None:
             made.append(e.SourceWatched(source=source, silence_after=silence_after))
-        directory = Put("directory", {"id": source}, {"organisation": organisation, "digest": None})
+        directory = table.owned_row(source, table.Owned(organisation, None, None, None))
         rows = [directory, self._secrets(organisation, source, secrets)]
         outcome = await self._administer(organisation, made, context, rows, once)
         known = decode(outcome.events[0])
@@ -115,15 +115,15 @@ class Sources:
 
     async def _load(self, source: str) -> Found | None:
         owner = await table.owner(self._query, source)
-        found = await table.find_source(self._query, owner[0], source) if owner else None
-        connector = await self._catalogue.find(owner[0], found.connector) if owner and found else None
+        found = await table.find_source(self._query, owner.organisation, source) if owner else None
+        connector = await self._catalogue.find(owner.organisation, found.connector) if owner and found else None
         if owner is None or found is None or connector is None:
             return None
         sql = "SELECT wrapped FROM vault WHERE organisation = ? AND holder = ?"
-        rows = await self._query(sql, (owner[0], _holder(source)))
+        rows = await self._query(sql, (owner.organisation, _holder(source)))
         wrapped = rows[0][0] if rows else None
-        raw = self._vault.unwrap(owner[0], _holder(source), wrapped) if isinstance(wrapped, bytes) else b"[]"
-        return Found(owner[0], found, connector, msgspec.json.decode(raw, type=tuple[str, ...]))
+        raw = self._vault.unwrap(owner.organisation, _holder(source), wrapped) if isinstance(wrapped, bytes) else b"[]"
+        return Found(owner.organisation, found, connector, msgspec.json.decode(raw, type=tuple[str, ...]))
 
     async def _check(self, organisation: str, name: str, settings: dict[str, Any]) -> None:
         connector = await self._catalogue.find(organisation, name)

@@ -1,11 +1,12 @@
 """Every route of the service."""
 
-from service.api import admin, events, facts, hooks, meta, partnerships, sources
+from service.api import admin, events, facts, hooks, keys, meta, partnerships, sources
 
 ROUTES = (
     *partnerships.ROUTES,
     *facts.ROUTES,
     *events.ROUTES,
+    *keys.ROUTES,
     *admin.ROUTES,
     *sources.ROUTES,
     *hooks.ROUTES,

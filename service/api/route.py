@@ -1,7 +1,7 @@
 """A route as data, and the one path that every request takes: who asks, may they, what do they say."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -13,16 +13,21 @@ from msgspec import Struct, field
 from domain.types import Side
 from events.envelope import Context
 from events.store import Idempotency
-from service.auth import Principal
+from service.auth import OPERATOR, SCOPES, Principal
 from service.body import read_instant, read_json, shape
 from service.errors import ServiceError
 from service.projections import partnerships as listed
+from service.settings import SettingsError
 
 if TYPE_CHECKING:
     from service.services import Services
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 PUBLIC = "public"
+"""The scope of a route that needs no key."""
+ANY_KEY = "any key"
+"""The scope of a route that every key may ask."""
+DECLARED = frozenset({*SCOPES, PUBLIC, ANY_KEY, OPERATOR})
 ORGANISATION_WIDE = ("hooks", "audit", "admin")
 """Scopes that mean nothing in a key that is bound to partnerships."""
 PAGE_LIMIT = 500
@@ -266,9 +271,20 @@ def _printable(text: str | None) -> str | None:
     return text[:200] if text and text.isprintable() else None
 
 
+def check_routes(routes: Sequence[Route]) -> None:
+    """Refuse to start with a route that says not who may ask it. Raises SettingsError."""
+    for route in routes:
+        if route.scope not in DECLARED:
+            message = (
+                f"{route.method} {route.path} declares the scope {route.scope!r}; a route says who may ask it: "
+                f"one of {', '.join(sorted(DECLARED))}."
+            )
+            raise SettingsError(message)
+
+
 def check_scope(principal: Principal, scope: str) -> None:
     """Refuse a key that lacks the scope of a route."""
-    if scope and scope not in principal.scopes:
+    if scope != ANY_KEY and scope not in principal.scopes:
         raise ServiceError(
             "forbidden",
             f"This needs a key with the scope {scope!r}; this key has {', '.join(sorted(principal.scopes))}.",

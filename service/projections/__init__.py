@@ -1,6 +1,6 @@
 """Read models and working tables: one file owns one table, its DDL, what events do to it, and its queries."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from domain.events import Event
@@ -11,6 +11,8 @@ Project = Callable[[str, RecordedEvent, Event], Sequence[RowChange]]
 """(organisation, recorded event, its data) -> row changes that commit with it."""
 
 Row = tuple[Value, ...]
+Write = Callable[[Sequence[RowChange]], Awaitable[None]]
+"""Writes rows that belong to no event."""
 
 
 class Query(Protocol):

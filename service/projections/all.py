@@ -18,6 +18,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(105, "inbox", inbox.DDL),
     Migration(106, "connectors", connectors.DDL),
     Migration(107, "silence", keys.SILENCE + inbox.SEEN),
+    Migration(110, "overlap", keys.OVERLAP),
 )
 
 PROJECTIONS: tuple[Project, ...] = (partnerships.project, links.project, keys.project)

@@ -18,7 +18,9 @@ from events.store import Change, Put, RowChange, Value
 from service.projections import Query, Row
 
 TABLES = ("keys", "sources")
-LISTED = (e.KeyCreated, e.KeyRevoked, e.SourceCreated, e.SourceChanged, e.SourceWatched, e.SourceRemoved)
+LISTED = (
+    e.KeyCreated, e.KeyChanged, e.KeyRevoked, e.SourceCreated, e.SourceChanged, e.SourceWatched, e.SourceRemoved,
+)  # fmt: skip
 """The events that `project` answers to."""
 
 DDL = """
@@ -65,6 +67,16 @@ CREATE TABLE sources (
 
 
 SILENCE = "ALTER TABLE sources ADD COLUMN silence_after INTEGER;"
+OVERLAP = """
+ALTER TABLE directory ADD COLUMN earlier BLOB;
+ALTER TABLE directory ADD COLUMN earlier_until INTEGER;
+CREATE TABLE keys_seen (
+  organisation TEXT NOT NULL,
+  key TEXT NOT NULL,
+  last_used INTEGER NOT NULL,
+  PRIMARY KEY (organisation, key)
+) STRICT;
+"""
 
 
 class Key(Struct, frozen=True, kw_only=True):
@@ -78,6 +90,17 @@ class Key(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
     created_at: int
     revoked_at: int | None
+    last_used: int | None = None
+
+
+class Owned(Struct, frozen=True):
+    """Whose a key or a source is, and the digests of a key's secret: the one in force, and the one before it."""
+
+    organisation: str
+    digest: bytes | None
+    earlier: bytes | None
+    earlier_until: int | None
+    """Until when the one before holds, in microseconds."""
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -99,6 +122,10 @@ def project(organisation: str, recorded: RecordedEvent, data: e.Event) -> Sequen
     match data:
         case e.KeyCreated():
             return [Put("keys", {"organisation": organisation, "id": data.key}, _key_values(data, at))]
+        case e.KeyChanged():
+            told: dict[str, Value] = {"name": data.name, "expires_at": data.expires_at}
+            known: dict[str, Value] = {name: value for name, value in told.items() if value is not None}
+            return [Change("keys", {"organisation": organisation, "id": data.key}, known)] if known else []
         case e.KeyRevoked():
             return [Change("keys", {"organisation": organisation, "id": data.key}, {"revoked_at": at})]
         case e.SourceCreated():
@@ -135,34 +162,44 @@ def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-async def owner(query: Query, identifier: str) -> tuple[str, bytes | None] | None:
-    """(organisation, digest of the secret) of a key or source."""
-    rows = await query("SELECT organisation, digest FROM directory WHERE id = ?", (identifier,))
-    if not rows:
-        return None
-    digest = rows[0][1]
-    return str(rows[0][0]), digest if isinstance(digest, bytes) else None
+async def owner(query: Query, identifier: str) -> Owned | None:
+    """Whose a key or a source is."""
+    sql = "SELECT organisation, digest, earlier, earlier_until FROM directory WHERE id = ?"
+    rows = await query(sql, (identifier,))
+    return msgspec.convert(dict(zip(Owned.__struct_fields__, rows[0], strict=True)), Owned) if rows else None
 
 
-_KEYS = "SELECT id, name, scopes, side, partnerships, expires_at, created_at, revoked_at FROM keys"
+def owned_row(identifier: str, owned: Owned) -> Put:
+    """The directory's row of a key or a source."""
+    return Put("directory", {"id": identifier}, msgspec.structs.asdict(owned))
+
+
+def seen_row(organisation: str, key: str, at: datetime) -> Put:
+    """When a key was last used."""
+    return Put("keys_seen", {"organisation": organisation, "key": key}, {"last_used": microseconds(at)})
+
+
+_KEYS = """
+    SELECT id, name, scopes, side, partnerships, expires_at, created_at, revoked_at, last_used
+    FROM keys LEFT JOIN keys_seen ON keys_seen.organisation = keys.organisation AND keys_seen.key = keys.id
+"""
 _SOURCES = "SELECT id, connector, name, settings, created_at, removed_at, silence_after FROM sources"
 
 
 async def find_key(query: Query, organisation: str, key: str) -> Key | None:
     """A key of the organisation, also a revoked one."""
-    rows = await query(f"{_KEYS} WHERE organisation = ? AND id = ?", (organisation, key))
+    rows = await query(f"{_KEYS} WHERE keys.organisation = ? AND id = ?", (organisation, key))
     return _key(rows[0]) if rows else None
 
 
 async def list_keys(query: Query, organisation: str, after: str, limit: int) -> list[Key]:
     """The organisation's keys, in order."""
-    sql = f"{_KEYS} WHERE organisation = ? AND id > ? ORDER BY id LIMIT ?"
+    sql = f"{_KEYS} WHERE keys.organisation = ? AND id > ? ORDER BY id LIMIT ?"
     return [_key(row) for row in await query(sql, (organisation, after, limit))]
 
 
 def _key(row: Row) -> Key:
-    names = ("id", "name", "scopes", "side", "partnerships", "expires_at", "created_at", "revoked_at")
-    values = dict(zip(names, row, strict=True))
+    values = dict(zip(Key.__struct_fields__, row, strict=True))
     for name in ("scopes", "partnerships"):
         values[name] = None if values[name] is None else msgspec.json.decode(str(values[name]))
     return msgspec.convert(values, Key)
