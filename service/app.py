@@ -45,6 +45,7 @@ from service.errors import FieldError, ServiceError, problem_bytes
 from service.handler import Handler
 from service.ids import Ids
 from service.inbox import Inbox
+from service.oidc import Tokens, read_rules
 from service.projections.all import MIGRATIONS, project
 from service.services import Services
 from service.settings import Settings
@@ -94,6 +95,8 @@ async def running(settings: Settings, clock: Callable[[], datetime] = now) -> As
             yield services
         finally:
             await services.keys.stop(store.write)
+            if services.tokens is not None:
+                await services.tokens.close()
             await services.silence.stop()
             await services.time.stop()
             await services.inbox.stop()
@@ -136,6 +139,8 @@ def assemble(settings: Settings, store: SqliteStore, clock: Callable[[], datetim
         time=Clock(store.query, handler, clock, settings.clock_seconds),
         views=Views(store.query, vault), telemetry=telemetry,
     )  # fmt: skip
+    if (rules := read_rules(settings)) is not None:
+        services.tokens = Tokens(rules, clock, services.actor_of)
     handler.on_recorded.append(services.recorded)
     return services
 
@@ -173,8 +178,8 @@ def endpoint(services: Services, route: Route) -> Callable[[Request[Any, Any, An
             error = as_service_error(error)
             status = error.status
             answered = problem_response(error, request)
-            if status == 401:  # noqa: PLR2004
-                services.telemetry.unauthenticated()
+            if error.code == "unauthenticated":
+                services.telemetry.unauthenticated(error.reason)
         services.telemetry.answered(route.method, route.path, status, time.perf_counter() - started)
         return answered
 
@@ -195,7 +200,7 @@ async def _admitted(services: Services, route: Route, request: Request[Any, Any,
     """A request whose caller may do what it asks."""
     principal = NOBODY
     if route.scope != PUBLIC:
-        principal = await services.keys.authenticate(request.headers)
+        principal = await services.authenticate(request.headers)
         check_scope(principal, route.scope)
         if principal.key == OPERATOR:
             await services.create_organisation(principal.organisation)

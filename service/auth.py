@@ -38,6 +38,8 @@ USE_TOLD = 60.0
 LONGEST_OVERLAP = 2_592_000
 """The most seconds, 30 days, that the secret before a rotation goes on working."""
 
+UNUSABLE = "This key is unknown, expired or revoked."
+
 log = structlog.get_logger()
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -188,22 +190,22 @@ class Keys:
         """The caller. Raises ServiceError `unauthenticated`, the same for every reason."""
         text = credential(headers)
         if text is None:
-            raise unauthenticated("No key was sent; use `Authorization: Bearer <key>` or `X-Api-Key`.")
+            raise unauthenticated("No key was sent; use `Authorization: Bearer <key>` or `X-Api-Key`.", "no_key")
         parsed = parse(text)
         if parsed is None and hmac.compare_digest(text.encode(), self.run_token.encode()):
             return _operator(headers.get(OPERATOR_HEADER, ""))
         if parsed is None:
-            raise unauthenticated("This is no key of this service; a key looks like noces_<id>_<secret>.")
+            raise unauthenticated("This is no key of this service; a key looks like noces_<id>_<secret>.", "key_format")
         key, digest = parsed
         now = self._clock()
         known = self._known.get(key)
         if known is None or not timedelta() <= now - known.asked_at < FRESH:
             known = await self._load(key, now)
         if known is None or not known.holds(digest, now):
-            raise unauthenticated("This key is unknown, expired or revoked.")
+            raise unauthenticated(UNUSABLE, "key_unknown" if known is None else "key_secret")
         principal = known.principal
         if principal.expires_at is not None and principal.expires_at <= now:
-            raise unauthenticated("This key is unknown, expired or revoked.")
+            raise unauthenticated(UNUSABLE, "key_expired")
         self._used[principal.organisation, key] = now
         return principal
 
@@ -292,9 +294,9 @@ def _instant(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat().replace("+00:00", "Z")
 
 
-def unauthenticated(detail: str) -> ServiceError:
-    """The error of a request without a usable key."""
-    return ServiceError("unauthenticated", detail, headers={"WWW-Authenticate": 'Bearer realm="noces"'})
+def unauthenticated(detail: str, reason: str) -> ServiceError:
+    """The error of a request without a usable key or token."""
+    return ServiceError("unauthenticated", detail, headers={"WWW-Authenticate": 'Bearer realm="noces"'}, reason=reason)
 
 
 def check_scopes(scopes: tuple[str, ...]) -> None:

@@ -114,7 +114,10 @@ class Problem(Struct, frozen=True, kw_only=True):
 
 
 class ServiceError(Exception):
-    """A request that cannot be served: a published code, a sentence, and members of the problem."""
+    """A request that cannot be served: a published code, a sentence, and members of the problem.
+
+    `reason` is for the operator's log and metrics alone: a stranger is not told which part of a credential was wrong.
+    """
 
     def __init__(
         self,
@@ -123,6 +126,7 @@ class ServiceError(Exception):
         *,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        reason: str = "",
         **members: Any,  # noqa: ANN401  # members of a Problem, checked by its struct
     ) -> None:
         super().__init__(detail)
@@ -130,6 +134,7 @@ class ServiceError(Exception):
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+        self.reason = reason
         self.members = members
 
     @property

@@ -1,7 +1,7 @@
 """What the routes work with: built once by the composition root, handed to every call."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from msgspec import Struct, field
@@ -11,15 +11,16 @@ from domain.policy import POLICY_1
 from events.envelope import Context, RecordedEvent
 from events.store import Database
 from service.asked import Administer, Asked
-from service.auth import Keys
+from service.auth import Keys, Principal, credential, unauthenticated
 from service.catalogue import Catalogue
 from service.clock import Clock
 from service.handler import Handler
 from service.ids import Ids
 from service.inbox import Inbox
+from service.oidc import Tokens
 from service.policies import POLICY_STREAM
 from service.projections import Query
-from service.settings import Settings
+from service.settings import Settings, SettingsError
 from service.silence import Silence
 from service.sources import Sources
 from service.states import States
@@ -48,12 +49,29 @@ class Services(Struct, kw_only=True, eq=False):
     time: Clock
     views: Views
     telemetry: Telemetry
+    tokens: Tokens | None = None
+    """Verifies the tokens of an OpenID Connect issuer, where one is set."""
     waiting: dict[str, asyncio.Event] = field(default_factory=dict)
 
     @property
     def query(self) -> Query:
         """Reads rows of read models."""
         return self.store.query
+
+    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
+        """The caller whom a key or a token names. Raises ServiceError `unauthenticated`."""
+        text = credential(headers)
+        if self.tokens is not None and text is not None and text.count(".") == 2:  # noqa: PLR2004  # a JWS has three parts
+            return await self.tokens.authenticate(text)
+        return await self.keys.authenticate(headers)
+
+    async def actor_of(self, organisation: str, subject: str) -> str:
+        """The opaque id of somebody whom a token names. Raises ServiceError `unauthenticated` without such an organisation."""
+        try:
+            digest = await self.vault.digest(organisation, b"actor", subject.encode())
+        except SettingsError:
+            raise unauthenticated(f"There is no organisation {organisation!r} here.", "token_organisation") from None
+        return f"usr_{digest.hex()[:32]}"
 
     def changed(self, organisation: str) -> asyncio.Event:
         """Set when the organisation's log grows next."""

@@ -43,6 +43,23 @@ class Settings(Struct, frozen=True, kw_only=True):
     outbound_allow: str = ""
     """Subnets that outgoing webhooks may reach although they are private."""
 
+    oidc_issuer: str = ""
+    """The OpenID Connect issuer whose bearer tokens are taken beside keys; default: none."""
+    oidc_audience: str = ""
+    """The audience that a token must name."""
+    oidc_scopes_claim: str = "scope"
+    """The claim that names scopes: a text of words or a list; dots lead into objects (`realm_access.roles`)."""
+    oidc_scopes: str = ""
+    """JSON of values of that claim to scopes, such as {"noces-readers": ["read"]}; a scope's own name needs none."""
+    oidc_organisation: str = ""
+    """The organisation of every token; default: NOCES_ORGANISATION."""
+    oidc_organisation_claim: str = ""
+    """The claim that names the organisation instead."""
+    oidc_side_claim: str = ""
+    """The claim that binds a token to a side: client or partner; without the claim it is bound to none."""
+    oidc_partnerships_claim: str = ""
+    """The claim that binds a token to partnerships: an id or a list; without the claim it is bound to none."""
+
     @property
     def base_url(self) -> str:
         """The public address without a trailing slash."""

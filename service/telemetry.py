@@ -9,6 +9,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 
+log = structlog.get_logger()
+
 
 class Telemetry:
     """The service's own metrics, in a registry of their own."""
@@ -41,7 +43,10 @@ class Telemetry:
         )
         self._events = Counter("noces_events", "Events recorded.", registry=self.registry)
         self._unauthenticated = Counter(
-            "noces_unauthenticated", "Requests without a usable key.", registry=self.registry
+            "noces_unauthenticated",
+            "Requests without a usable key or token, by reason.",
+            ("reason",),
+            registry=self.registry,
         )
         self.queued = Gauge("noces_queued_commands", "Commands that wait for the writer.", registry=self.registry)
 
@@ -66,9 +71,10 @@ class Telemetry:
         """Count recorded events."""
         self._events.inc(count)
 
-    def unauthenticated(self) -> None:
-        """Count a request without a usable key."""
-        self._unauthenticated.inc()
+    def unauthenticated(self, reason: str) -> None:
+        """Count a request without a usable key or token, and say so in the log."""
+        self._unauthenticated.labels(reason).inc()
+        log.warning("unauthenticated", reason=reason)
 
     def text(self) -> bytes:
         """The exposition of all metrics."""
