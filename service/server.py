@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import resource
 import signal
 import socket
 from collections.abc import Coroutine
@@ -17,6 +18,8 @@ from service.settings import Settings, SettingsError
 from service.telemetry import configure_logs
 
 BACKLOG = 2_048
+OTHER_FILES = 100
+"""Open files beside connections: the database, its readers, spooled reports."""
 
 
 def run_server(serving: Coroutine[None, None, None]) -> None:
@@ -35,7 +38,7 @@ async def serve_for_ever(settings: Settings, *, json_logs: bool = False) -> None
             key = await first_start(services)
             _greet(settings, key)
             _calm_collector()
-            await _serve(build(services), listener, settings.receive_seconds)
+            await _serve(build(services), listener, settings)
     finally:
         listener.close()
 
@@ -72,10 +75,21 @@ def _local_url(settings: Settings) -> str:
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
-async def _serve(app: object, listener: socket.socket, seconds: float) -> None:
+def _allow_files(connections: int) -> None:
+    """Let the process open a file for every connection, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+async def _serve(app: object, listener: socket.socket, settings: Settings) -> None:
+    _allow_files(settings.connections)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", backlog=BACKLOG, server_header=False,  # type: ignore[arg-type]
-        timeout_graceful_shutdown=10, http=bounded(seconds), proxy_headers=False,
+        timeout_graceful_shutdown=10, timeout_keep_alive=settings.idle_seconds, http=bounded(settings), ws="none",
+        proxy_headers=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # ours let the writer finish first

@@ -3,10 +3,13 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+Seconds = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(gt=0)]
 
 
 class SettingsError(Exception):
@@ -32,12 +35,24 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How often the clock looks for what time owes."""
     clock_quiet_seconds: float = 600.0
     """How long the clock keeps off a partnership after a fact that was dated in the past (an import under way)."""
-    body_limit: int = 262_144
+    body_limit: Count = 262_144
     """The most bytes of a request body (256 KB)."""
-    hook_body_limit: int = 1_048_576
+    hook_body_limit: Count = 1_048_576
     """The most bytes of a webhook's body (1 MB)."""
-    receive_seconds: float = 30.0
-    """How long a request body may take to arrive."""
+    head_limit: Annotated[int, Meta(ge=8_192)] = 65_536
+    """The most bytes of a request's head: its first line and its headers."""
+    header_limit: Annotated[int, Meta(ge=16)] = 100
+    """The most headers of a request."""
+    head_seconds: Seconds = 15.0
+    """How long a request's head may take to arrive."""
+    receive_seconds: Seconds = 30.0
+    """How long a request body may take to arrive; of an import, each piece of it."""
+    send_seconds: Seconds = 30.0
+    """How long a caller may leave what was written to it lying."""
+    idle_seconds: Annotated[int, Meta(gt=0)] = 75
+    """How long a connection is kept between two requests: longer than proxies keep theirs, which is mostly 60 seconds."""
+    connections: Count = 1_000
+    """The most connections at once."""
     connectors: str = ""
     """A folder of connector files beside the shipped ones."""
     outbound_allow: str = ""

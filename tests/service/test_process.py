@@ -3,7 +3,6 @@
 import asyncio
 import json
 import resource
-import socket
 import threading
 from collections import Counter
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import pytest
 
 from tests.service.processes import PATIENCE, noces
 from tests.service.senders import SECRET, incident, signed
+from tests.service.wire import newest, post, raw_answer, unchanged
 from tests.service.world import problem
 
 TEXT = "Nothing here is short. " * 340
@@ -379,45 +379,6 @@ def check_that_reads_go_on(http, opened, answered):
 # --- callers that mean no good -------------------------------------------------------------------------------------
 
 
-def raw_answer(server, *parts, pause=None):
-    """What a server answers to bytes, until it closes the connection."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
-        told = b""
-        try:
-            for part in parts:
-                connection.sendall(part)
-                if pause is not None:
-                    pause.wait(0.05)
-            while more := connection.recv(65_536):
-                told += more
-        except ConnectionError:
-            pass
-        return told
-
-
-def post(server, *headers, length=None):
-    lines = [
-        f"POST /v1/partnerships HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {server.key}\r\nConnection: close",
-        *headers,
-    ]
-    if length is not None:
-        lines.append(f"Content-Length: {length}")
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-def newest(http):
-    """The position of the log's last event, page by page."""
-    after = 0
-    while (page := http.get(f"/v1/events?after={after}&limit=500").json())["items"]:
-        after = page["position"]
-    return after
-
-
-def unchanged(server, http, before):
-    assert newest(http) == before
-    assert server.process.poll() is None
-
-
 def test_bytes_that_are_no_request_change_nothing(standing):
     with standing.client() as http:
         before = newest(http)
@@ -476,7 +437,7 @@ def test_a_caller_who_sends_slowly_is_given_up_and_keeps_nobody(serve):
 
 
 def test_a_caller_who_never_ends_its_head_is_given_up(serve):
-    server = serve(receive_seconds=0.5)
+    server = serve(head_seconds=0.5)
     with server.client() as http:
         for part in (b"", b"GET /healthz HTTP/1.1\r\nHo"):
             assert not raw_answer(server, part).startswith(b"HTTP/1.1 2")
