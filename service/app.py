@@ -15,7 +15,8 @@ from litestar import Litestar, Request, Response
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.handlers import HTTPRouteHandler
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
+from msgspec.structs import replace
 
 from domain import events as e
 from domain.errors import DomainError
@@ -25,28 +26,32 @@ from events.store import Database, StoreError
 from service import demo, importing
 from service.api.all import ROUTES
 from service.api.route import (
+    ANY_KEY,
     PUBLIC,
     Answer,
     Call,
+    Method,
     Route,
     check_query,
     check_routes,
     check_scope,
-    read_raw,
     require_media_type,
     response,
 )
+from service.arriving import check_coding, pieces, read_raw
 from service.auth import OPERATOR, SCOPES, Keys, NewKey, Principal
 from service.catalogue import Catalogue
 from service.clock import Clock
 from service.connectors.compiled import Connector
 from service.connectors.load import load_connectors
-from service.errors import FieldError, ServiceError, problem_bytes
+from service.edge import with_edge
+from service.errors import FieldError, ServiceError, problem_answer
 from service.handler import Handler
 from service.ids import Ids
 from service.inbox import Inbox
 from service.oidc import Tokens, read_rules
 from service.projections.all import MIGRATIONS, project
+from service.request_log import Told
 from service.services import Services
 from service.settings import Settings
 from service.silence import Silence
@@ -178,6 +183,8 @@ def endpoint(services: Services, route: Route) -> Callable[[Request[Any, Any, An
             error = as_service_error(error)
             status = error.status
             answered = problem_response(error, request)
+            if status == 401 and route.path.startswith("/docs"):  # noqa: PLR2004
+                answered.headers["WWW-Authenticate"] = 'Basic realm="noces"'  # so that browsers ask for the key
             if error.code == "unauthenticated":
                 services.telemetry.unauthenticated(error.reason)
         services.telemetry.answered(route.method, route.path, status, time.perf_counter() - started)
@@ -192,15 +199,17 @@ async def _serve(services: Services, route: Route, request: Request[Any, Any, An
         return response(await _import(call))
     if route.method != "GET":
         limit = services.settings.hook_body_limit if route.path.startswith("/hooks/") else services.settings.body_limit
-        call.raw = await read_raw(request, limit, services.settings.receive_seconds)
+        call.raw = await read_raw(request.receive, request.headers, limit, services.settings.receive_seconds)
     return response(await route.run(call))
 
 
 async def _admitted(services: Services, route: Route, request: Request[Any, Any, Any]) -> Call:
-    """A request whose caller may do what it asks."""
+    """A request whose caller may do what it asks; what is known of it is there for the log, also where it is refused."""
     principal = NOBODY
+    request.scope["state"]["route"] = route.path
     if route.scope != PUBLIC:
         principal = await services.authenticate(request.headers)
+        request.scope["state"]["principal"] = principal
         check_scope(principal, route.scope)
         if principal.key == OPERATOR:
             await services.create_organisation(principal.organisation)
@@ -217,18 +226,11 @@ async def _import(call: Call) -> Answer:
     """Read all lines before answering: many senders send everything before they read anything."""
     if (results := call.query("results")) is not None:
         raise ServiceError("bad_parameter", f"results is {results!r}; it takes `all`.")
-    told = importing.run_import(call, call.request.stream(), call.idempotency_key)
+    check_coding(call.request.headers)
+    arriving = pieces(call.request.receive, call.services.settings.receive_seconds)
+    told = importing.run_import(call, arriving, call.idempotency_key)
     body = b"".join([part async for part in told])
     return Answer(body=body, media_type=NDJSON)
-
-
-async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
-    """The pieces of a body as they arrive; a caller that goes away ends it."""
-    more = True
-    while more:
-        message: Any = await receive()
-        more = message["type"] == "http.request" and message.get("more_body", False)
-        yield message.get("body", b"")
 
 
 def with_live_import(inner: ASGIApp, services: Services) -> ASGIApp:
@@ -243,7 +245,9 @@ def with_live_import(inner: ASGIApp, services: Services) -> ASGIApp:
         try:
             call = await _admitted(services, route, request)
             require_media_type(request.headers.get("content-type", ""), (NDJSON,))
-            lines = importing.run_import(call, _chunks(receive), call.idempotency_key, every=True)
+            check_coding(request.headers)
+            arriving = pieces(receive, services.settings.receive_seconds)
+            lines = importing.run_import(call, arriving, call.idempotency_key, every=True)
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets a problem document
             refused = problem_response(as_service_error(error), request)
             await refused.to_asgi_response(None, request)(scope, receive, send)
@@ -288,7 +292,10 @@ def as_service_error(error: Exception) -> ServiceError:  # noqa: PLR0911  # one 
         case NotFoundException():
             return ServiceError("not_found", "There is nothing at this address; see /docs.")
         case MethodNotAllowedException():
-            return ServiceError("method_not_allowed", "This address does not take this method; see /docs.")
+            allow = (error.headers or {}).get("allow", "")
+            return ServiceError(
+                "method_not_allowed", f"This address takes {allow}; see /docs.", headers={"Allow": allow}
+            )
         case HTTPException() if error.status_code < 500:  # noqa: PLR2004
             return ServiceError("bad_request", "The request cannot be read; see /docs.")
         case _:
@@ -304,10 +311,9 @@ _STORE_DETAIL = {
 
 def problem_response(error: ServiceError, request: Request[Any, Any, Any]) -> Response[bytes]:
     """The problem document of an error."""
-    headers = dict(error.headers)
-    if error.status in (503, 507):
-        headers.setdefault("Retry-After", "1" if error.status == 503 else "30")  # noqa: PLR2004
-    raw = problem_bytes(error, str(request.scope.get("state", {}).get("request_id", "")))
+    state = request.scope.get("state", {})
+    state["reason"] = error.reason or error.code
+    raw, headers = problem_answer(error, str(state.get("request_id", "")))
     return Response(content=raw, status_code=error.status, headers=headers, media_type="application/problem+json")
 
 
@@ -318,43 +324,54 @@ def _handle_error(request: Request[Any, Any, Any], error: Exception) -> Response
 # --- the application -----------------------------------------------------------------------------------------------------
 
 
-def with_request_id(inner: ASGIApp, ids: Ids) -> ASGIApp:
-    """Echo the caller's request id, or give one; it is the `instance` of problems and stands in every log line."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
-            await inner(scope, receive, send)
-            return
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
-        request_id = given if 0 < len(given) <= 200 and given.isascii() and given.isprintable() else ids.new("req")  # noqa: PLR2004
-        scope.setdefault("state", {})["request_id"] = request_id
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *SECURITY_HEADERS, (b"x-request-id", request_id.encode())]
-            await send(message)
-
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await inner(scope, receive, send_with_id)
-
-    return app
+def exposed(routes: Sequence[Route], settings: Settings) -> list[Route]:
+    """The routes with who may read the documentation and the metrics as the settings have it."""
+    found = []
+    for route in routes:
+        chosen, scope = "public", ANY_KEY
+        if route.path.startswith("/docs") or route.path == "/openapi.json":
+            chosen = settings.docs
+        elif route.path == "/metrics":
+            chosen, scope = settings.metrics, "admin"
+        if chosen != "off":
+            found.append(replace(route, scope=scope) if chosen == "key" else route)
+    return found
 
 
-SECURITY_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+def _handler(path: str, method: Method, run: Callable[..., Awaitable[Response[Any]]]) -> HTTPRouteHandler:
+    return HTTPRouteHandler(path=path, http_method=[method], status_code=200, include_in_schema=False)(run)
 
 
-def build(services: Services, routes: Sequence[Route] = ROUTES) -> ASGIApp:
-    """The application over running services. Raises SettingsError for a route that says not who may ask it."""
+def _without_options(routes: Sequence[Route]) -> Mapping[str, list[str]]:
+    """The methods of each path that answers OPTIONS in no way of its own (Litestar's answer names some methods only)."""
+    found: dict[str, list[str]] = {}
+    for route in routes:
+        found.setdefault(route.path, ["OPTIONS"]).append(route.method)
+    return {path: methods for path, methods in found.items() if methods.count("OPTIONS") == 1}
+
+
+def _telling(methods: Sequence[str]) -> Callable[[], Awaitable[Response[bytes]]]:
+    allow = ", ".join(sorted({*methods, *(["HEAD"] if "GET" in methods else [])}))
+
+    async def options() -> Response[bytes]:
+        return Response(content=b"", status_code=204, headers={"Allow": allow})
+
+    return options
+
+
+def build(services: Services, routes: Sequence[Route] = ROUTES, tell: Callable[[Told], None] | None = None) -> ASGIApp:
+    """The application over running services; `tell` is told of each request.
+
+    Raises SettingsError for a route that says not who may ask it, and for hosts and origins that are none.
+    """
+    routes = exposed(routes, services.settings)
     check_routes(routes)
-    handlers = [
-        HTTPRouteHandler(path=route.path, http_method=[route.method], status_code=200, include_in_schema=False)(
-            endpoint(services, route)
-        )
-        for route in sorted(routes, key=lambda each: each.method != "OPTIONS")  # else Litestar puts its own there
-    ]
+    options = [_handler(path, "OPTIONS", _telling(methods)) for path, methods in _without_options(routes).items()]
+    handlers = [_handler(route.path, route.method, endpoint(services, route)) for route in routes]
+    handlers.sort(key=lambda each: "OPTIONS" not in each.http_methods)  # else Litestar puts its own there
     litestar = Litestar(
-        route_handlers=handlers, openapi_config=None, debug=False,
+        route_handlers=[*options, *handlers], openapi_config=None, debug=False,
         exception_handlers={HTTPException: _handle_error, Exception: _handle_error},
         request_max_body_size=None, logging_config=None,
     )  # fmt: skip
-    return with_request_id(with_live_import(litestar, services), services.ids)
+    return with_edge(with_live_import(litestar, services), services.settings, services.ids.new, tell)

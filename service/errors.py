@@ -151,6 +151,14 @@ def problem(error: ServiceError, instance: str) -> Problem:
     )  # fmt: skip
 
 
+def problem_answer(error: ServiceError, instance: str) -> tuple[bytes, dict[str, str]]:
+    """The body of an error's answer and its headers, without the media type."""
+    headers = dict(error.headers)
+    if error.status in RETRY_AFTER:
+        headers.setdefault("Retry-After", RETRY_AFTER[error.status])
+    return problem_bytes(error, instance), headers
+
+
 def problem_bytes(error: ServiceError, instance: str) -> bytes:
     """The body of an error's answer."""
     return msgspec.json.encode(problem(error, instance))

@@ -15,6 +15,7 @@ from service.api.route import ANY_KEY, PUBLIC, Parameter, Route
 from service.auth import OPERATOR
 from service.components import INSTANT, TEXT, Json, body_components, connector_components, fact_components, tidy
 from service.downgrade import openapi_3_0
+from service.edge import PATTERN
 from service.error_guide import GUIDE, codes_of
 from service.errors import RETRY_AFTER, STATUS, TITLES
 from service.event_schemas import events_document
@@ -119,7 +120,10 @@ REQUEST_HEADERS: dict[str, Json] = {
         minLength=1, maxLength=257,
     ),
     "IfMatch": _header("If-Match", "The ETag that was seen; 412 when the partnership has moved on."),
-    "RequestId": _header("X-Request-Id", "Your name for this request, echoed; left out: one is given.", maxLength=200),
+    "RequestId": _header(
+        "X-Request-Id", "Your name for this request, echoed; without one, or with other characters, one is given.",
+        pattern=PATTERN,
+    ),
     "CorrelationId": _header("X-Correlation-Id", "Written into the events, to find again what belongs together."),
 }  # fmt: skip
 

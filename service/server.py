@@ -3,17 +3,23 @@
 import asyncio
 import contextlib
 import gc
+import os
 import resource
 import signal
 import socket
-from collections.abc import Coroutine
+import sys
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from functools import partial
 
 import click
 import uvicorn
 import uvloop
+from msgspec.structs import replace
 
 from service.app import build, first_start, running
 from service.protocol import bounded
+from service.request_log import RequestLog, Told
 from service.settings import Settings, SettingsError
 from service.telemetry import configure_logs
 
@@ -30,7 +36,9 @@ def run_server(serving: Coroutine[None, None, None]) -> None:
 
 async def serve_for_ever(settings: Settings, *, json_logs: bool = False) -> None:
     """Serve until a signal says stop. Raises SettingsError when the address is taken, StoreError when the file is."""
-    configure_logs(json=json_logs)
+    if json_logs:
+        settings = replace(settings, log_format="json")
+    configure_logs(json=settings.log_format == "json")
     listener = _listen(settings)
     try:
         async with running(settings) as services:
@@ -38,9 +46,15 @@ async def serve_for_ever(settings: Settings, *, json_logs: bool = False) -> None
             key = await first_start(services)
             _greet(settings, key)
             _calm_collector()
-            await _serve(build(services), listener, settings)
+            await _serve(build(services, tell=_request_log(settings, services.clock)), listener, settings)
     finally:
         listener.close()
+
+
+def _request_log(settings: Settings, clock: Callable[[], datetime]) -> Callable[[Told], None] | None:
+    if not settings.log_requests:
+        return None
+    return RequestLog(partial(os.write, sys.stderr.fileno()), clock, json=settings.log_format == "json").tell
 
 
 def _calm_collector() -> None:

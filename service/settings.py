@@ -3,13 +3,16 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 Seconds = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(gt=0)]
+
+
+Exposure = Literal["public", "key", "off"]
 
 
 class SettingsError(Exception):
@@ -53,6 +56,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How long a connection is kept between two requests: longer than proxies keep theirs, which is mostly 60 seconds."""
     connections: Count = 1_000
     """The most connections at once."""
+    allowed_hosts: str = ""
+    """For which hosts the service answers, separated by commas (`noces.example,*.noces.example`); none: for all."""
+    cors_origins: str = ""
+    """Origins, separated by commas, whose pages may use the API from a browser; none: no page may."""
+    docs: Exposure = "public"
+    """Who may read `/docs` and `/openapi.json`: everybody, any key, or nobody."""
+    metrics: Exposure = "public"
+    """Who may read `/metrics`: everybody, a key with the scope `admin`, or nobody."""
+    log_format: Literal["text", "json"] = "text"
+    """How log lines are written."""
+    log_requests: bool = True
+    """Whether there is a line a request in the log."""
     connectors: str = ""
     """A folder of connector files beside the shipped ones."""
     outbound_allow: str = ""

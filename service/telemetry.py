@@ -6,6 +6,9 @@ import sys
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from structlog.typing import EventDict
+
+from service.request_log import REQUEST_ID
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 
@@ -81,6 +84,12 @@ class Telemetry:
         return generate_latest(self.registry)
 
 
+def _with_request_id(_: object, __: str, line: EventDict) -> EventDict:
+    if (request_id := REQUEST_ID.get(None)) is not None:
+        line["request_id"] = request_id
+    return line
+
+
 def configure_logs(*, json: bool) -> None:
     """Log lines for machines, or for people at a terminal; libraries speak up from warnings on."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
@@ -88,7 +97,7 @@ def configure_logs(*, json: bool) -> None:
     render = structlog.processors.JSONRenderer() if json else plain
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _with_request_id,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

@@ -1,12 +1,11 @@
 """A route as data, and the one path that every request takes: who asks, may they, what do they say."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
-from litestar import Request, Response
+from litestar import Response
 from litestar.response import Stream
 from msgspec import Struct, field
 
@@ -219,34 +218,6 @@ class Call(Struct, kw_only=True):
         target = f"{self.request.method} {self.request.url.path}?{self.request.url.query or ''}"
         digest = await self.services.vault.digest(self.organisation, target.encode(), self.raw)
         return Idempotency(scope=self.principal.key, key=key, digest=digest, status=status)
-
-
-async def read_raw(request: Request[Any, Any, Any], limit: int, seconds: float) -> bytes:
-    """The body's bytes, within a size and a time."""
-    announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > limit:
-        raise too_large(limit)
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(seconds):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit:
-                    raise too_large(limit)
-                chunks.append(chunk)
-    except TimeoutError:
-        raise ServiceError(
-            "bad_request", f"The body did not arrive within {seconds:g} seconds; send it again."
-        ) from None
-    return b"".join(chunks)
-
-
-def too_large(limit: int) -> ServiceError:
-    """The error of a body beyond its limit."""
-    return ServiceError(
-        "too_large", f"The body is larger than {limit} bytes; send less at a time, or import as NDJSON."
-    )
 
 
 def require_media_type(given: str, wanted: tuple[str, ...]) -> str:

@@ -105,7 +105,6 @@ def test_the_policy_allows_what_the_page_needs_and_nothing_else():
     policy = dict(part.split(" ", 1) for part in HEADERS["Content-Security-Policy"].split("; "))
     assert SOURCES.items() <= policy.items()
     assert {policy[name] for name in policy.keys() - SOURCES} == {"'none'"}
-    assert HEADERS["X-Content-Type-Options"] == "nosniff"
 
 
 def test_the_page_is_read_on_a_phone_and_in_the_dark(text):

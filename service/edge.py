@@ -1,0 +1,92 @@
+"""The edge of the application: what every request passes on its way in, and every answer on its way out."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from service.errors import ServiceError, problem_answer
+from service.headers import ON_EVERY_ANSWER, UNLESS_SAID, Headers
+from service.hosts import Origins, host_check
+from service.request_log import REQUEST_ID, Told
+from service.settings import Settings
+
+App = Callable[[Any, Any, Any], Awaitable[None]]
+"""An ASGI application."""
+STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
+
+PATTERN = "^[A-Za-z0-9._:/+=-]{1,200}$"
+_ID = re.compile(f"(?!noces_)(?:{PATTERN})")
+"""A request id that may stand in logs: no blank and no @, so no name or address, and no key."""
+
+
+def with_edge(inner: App, settings: Settings, new_id: Callable[[str], str], tell: Callable[[Told], None] | None) -> App:
+    """Name each request, check its host, answer browsers' questions, add what every answer carries, tell of each.
+
+    Raises SettingsError where hosts or origins are none.
+    """
+    check_host, origins = host_check(settings), Origins(settings)
+    always = [*ON_EVERY_ANSWER, *([STRICT_TRANSPORT] if settings.base_url.startswith("https://") else [])]
+    if origins.any:
+        always.append((b"vary", b"Origin"))
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  # ASGI has no types of its own
+        if scope["type"] != "http":
+            await inner(scope, receive, send)
+            return
+        started = time.perf_counter()
+        method, path, headers = scope["method"], scope["path"], dict(scope["headers"])
+        request_id = _request_id(headers.get(b"x-request-id"), new_id)
+        REQUEST_ID.set(request_id)
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        origin = headers.get(b"origin") if origins.any else None
+        more = [*always, (b"x-request-id", request_id.encode()), *(origins.headers(path, origin) if origin else ())]
+        status = 0
+
+        async def send_on(message: Any) -> None:  # noqa: ANN401  # as above
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = _completed(message["headers"], more)
+            await send(message)
+
+        try:
+            hosts = [value for name, value in scope["headers"] if name == b"host"]
+            check_host(path, hosts)
+            if method == "OPTIONS" and origin is not None and b"access-control-request-method" in headers:
+                await _answer_preflight(send_on, origins.preflight(path, origin))
+            else:
+                await inner({**scope, "method": "GET"} if method == "HEAD" else scope, receive, send_on)
+        except ServiceError as error:
+            await _answer(send_on, error, request_id)
+        finally:
+            if tell is not None:
+                tell(Told.of(state, method, status, time.perf_counter() - started))
+
+    return app
+
+
+def _request_id(given: bytes | None, new_id: Callable[[str], str]) -> str:
+    if given is not None and _ID.fullmatch(text := given.decode("latin-1")):
+        return text
+    return new_id("req")
+
+
+def _completed(given: Headers, more: Headers) -> Headers:
+    """An answer's headers with what every answer carries; what the route said itself stays."""
+    said = {name for name, _ in given}
+    return [*given, *more, *(each for each in UNLESS_SAID if each[0] not in said)]
+
+
+async def _answer_preflight(send: Any, allowed: Headers) -> None:  # noqa: ANN401  # as above
+    await send({"type": "http.response.start", "status": 204, "headers": allowed})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _answer(send: Any, error: ServiceError, request_id: str) -> None:  # noqa: ANN401  # as above
+    body, headers = problem_answer(error, request_id)
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    raw += [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": error.status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
