@@ -590,6 +590,12 @@ class KeyChanged(Event, frozen=True, kw_only=True):
     expires_at: str | None = None
 
 
+class KeyLimited(Event, frozen=True, kw_only=True):
+    type: ClassVar = "key.limited"
+    key: Identifier
+    requests_per_minute: Count | None = None
+
+
 class KeyRotated(Event, frozen=True, kw_only=True):
     type: ClassVar = "key.rotated"
     key: Identifier

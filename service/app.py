@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import msgspec
 import structlog
 from litestar import Litestar, Request, Response
 from litestar.enums import ScopeType
@@ -24,6 +25,7 @@ from events.envelope import Context
 from events.sqlite import SqliteStore
 from events.store import Database, StoreError
 from service import demo, importing
+from service.admission import Admission
 from service.api.all import ROUTES
 from service.api.route import (
     ANY_KEY,
@@ -143,6 +145,7 @@ def assemble(settings: Settings, store: SqliteStore, clock: Callable[[], datetim
         silence=Silence(store.query, clock, telemetry.silent),
         time=Clock(store.query, handler, clock, settings.clock_seconds),
         views=Views(store.query, vault), telemetry=telemetry,
+        admission=Admission(settings, time.monotonic, telemetry.limited),
     )  # fmt: skip
     if (rules := read_rules(settings)) is not None:
         services.tokens = Tokens(rules, clock, services.actor_of)
@@ -180,7 +183,7 @@ def endpoint(services: Services, route: Route) -> Callable[[Request[Any, Any, An
             answered = await _serve(services, route, request)
             status = answered.status_code or 200
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets a problem document
-            error = as_service_error(error)
+            error = services.admission.blame(request.scope, as_service_error(error))
             status = error.status
             answered = problem_response(error, request)
             if status == 401 and route.path.startswith("/docs"):  # noqa: PLR2004
@@ -196,20 +199,28 @@ def endpoint(services: Services, route: Route) -> Callable[[Request[Any, Any, An
 async def _serve(services: Services, route: Route, request: Request[Any, Any, Any]) -> Response[Any]:
     call = await _admitted(services, route, request)
     if _is_import(route, request):
-        return response(await _import(call))
+        with services.admission.places.hold(call.principal.key):
+            return response(await _import(call))
     if route.method != "GET":
         limit = services.settings.hook_body_limit if route.path.startswith("/hooks/") else services.settings.body_limit
         call.raw = await read_raw(request.receive, request.headers, limit, services.settings.receive_seconds)
-    return response(await route.run(call))
+    answer = await route.run(call)
+    if answer.stream is not None:
+        answer.stream = services.admission.places.kept(call.principal.key, answer.stream)
+    return response(answer)
 
 
 async def _admitted(services: Services, route: Route, request: Request[Any, Any, Any]) -> Call:
     """A request whose caller may do what it asks; what is known of it is there for the log, also where it is refused."""
     principal = NOBODY
     request.scope["state"]["route"] = route.path
-    if route.scope != PUBLIC:
+    if route.scope == PUBLIC:
+        if not route.path.startswith("/hooks/"):
+            services.admission.stranger(request.scope)
+    else:
         principal = await services.authenticate(request.headers)
         request.scope["state"]["principal"] = principal
+        services.admission.caller(request.scope, principal)
         check_scope(principal, route.scope)
         if principal.key == OPERATOR:
             await services.create_organisation(principal.organisation)
@@ -247,16 +258,21 @@ def with_live_import(inner: ASGIApp, services: Services) -> ASGIApp:
             require_media_type(request.headers.get("content-type", ""), (NDJSON,))
             check_coding(request.headers)
             arriving = pieces(receive, services.settings.receive_seconds)
-            lines = importing.run_import(call, arriving, call.idempotency_key, every=True)
+            told = importing.run_import(call, arriving, call.idempotency_key, every=True)
+            lines = services.admission.places.kept(call.principal.key, told)
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets a problem document
-            refused = problem_response(as_service_error(error), request)
+            refused = problem_response(services.admission.blame(scope, as_service_error(error)), request)
             await refused.to_asgi_response(None, request)(scope, receive, send)
             return
         start: Any = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", NDJSON.encode())]}
         await send(start)
-        async for told in lines:
-            body: Any = {"type": "http.response.body", "body": told, "more_body": True}
-            await send(body)
+        try:
+            async for each in lines:
+                body: Any = {"type": "http.response.body", "body": each, "more_body": True}
+                await send(body)
+        except ServiceError as error:  # the answer has begun: its last line says why there is no summary
+            cut = msgspec.json.encode({"status": "cut", "code": error.code, "detail": error.detail}) + b"\n"
+            await send({"type": "http.response.body", "body": cut, "more_body": True})
         end: Any = {"type": "http.response.body", "body": b"", "more_body": False}
         await send(end)
 
@@ -317,8 +333,13 @@ def problem_response(error: ServiceError, request: Request[Any, Any, Any]) -> Re
     return Response(content=raw, status_code=error.status, headers=headers, media_type="application/problem+json")
 
 
-def _handle_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    return problem_response(as_service_error(error), request)
+def _handling(services: Services) -> Callable[[Request[Any, Any, Any], Exception], Response[bytes]]:
+    """What answers where no route was found, and what Litestar itself could not do."""
+
+    def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        return problem_response(services.admission.blame(request.scope, as_service_error(error)), request)
+
+    return handle
 
 
 # --- the application -----------------------------------------------------------------------------------------------------
@@ -369,9 +390,10 @@ def build(services: Services, routes: Sequence[Route] = ROUTES, tell: Callable[[
     options = [_handler(path, "OPTIONS", _telling(methods)) for path, methods in _without_options(routes).items()]
     handlers = [_handler(route.path, route.method, endpoint(services, route)) for route in routes]
     handlers.sort(key=lambda each: "OPTIONS" not in each.http_methods)  # else Litestar puts its own there
+    handle = _handling(services)
     litestar = Litestar(
         route_handlers=[*options, *handlers], openapi_config=None, debug=False,
-        exception_handlers={HTTPException: _handle_error, Exception: _handle_error},
+        exception_handlers={HTTPException: handle, Exception: handle},
         request_max_body_size=None, logging_config=None,
     )  # fmt: skip
     return with_edge(with_live_import(litestar, services), services.settings, services.ids.new, tell)

@@ -54,6 +54,8 @@ class Principal(Struct, frozen=True, kw_only=True):
     side: Side | None = None
     partnerships: frozenset[str] | None = None
     expires_at: datetime | None = None
+    requests_per_minute: int | None = None
+    """How much it may ask; None: as much as any key."""
 
     def may_see(self, partnership: str) -> bool:
         """Whether the key is bound to other partnerships."""
@@ -68,6 +70,15 @@ class NewKey(Struct, frozen=True, kw_only=True):
     side: Side | None = None
     partnerships: tuple[str, ...] | None = None
     expires_at: datetime | None = None
+    requests_per_minute: int | None = None
+
+
+class KeyChange(Struct, frozen=True, kw_only=True):
+    """What shall change of a key; None stays as it is, 0 requests a minute: as many as any key."""
+
+    name: str | None = None
+    expires_at: datetime | None = None
+    requests_per_minute: int | None = None
 
 
 def mint(key_id: str) -> tuple[str, bytes]:
@@ -220,7 +231,7 @@ class Keys:
         principal = Principal(
             organisation=owned.organisation, key=key, scopes=frozenset(found.scopes), side=found.side,
             partnerships=None if found.partnerships is None else frozenset(found.partnerships),
-            expires_at=found.expires_at,
+            expires_at=found.expires_at, requests_per_minute=found.requests_per_minute,
         )  # fmt: skip
         self._known[key] = Known(owned, principal, now)
         return self._known[key]
@@ -238,17 +249,23 @@ class Keys:
             key=key, name=wanted.name, scopes=wanted.scopes, side=wanted.side, partnerships=wanted.partnerships,
             expires_at=_instant(wanted.expires_at),
         )  # fmt: skip
+        events: list[e.Event] = [created]
+        if wanted.requests_per_minute is not None:
+            events.append(e.KeyLimited(key=key, requests_per_minute=wanted.requests_per_minute))
         rows = [table.owned_row(key, table.Owned(organisation, digest, None, None))]
-        made = await self._administer(organisation, created, context, rows, once)
+        made = await self._administer(organisation, events, context, rows, once)
         known = decode(made.events[0])
         return (known.key, None) if made.replayed and isinstance(known, e.KeyCreated) else (key, text)
 
-    async def change(
-        self, organisation: str, key: str, name: str | None, expires_at: datetime | None, context: Context
-    ) -> None:
-        """Another name or another end for a key."""
-        changed = e.KeyChanged(key=key, name=name, expires_at=_instant(expires_at))
-        await self._administer(organisation, changed, context, [])
+    async def change(self, organisation: str, key: str, wanted: KeyChange, context: Context) -> None:
+        """Another name, another end or another limit for a key."""
+        events: list[e.Event] = []
+        if wanted.name is not None or wanted.expires_at is not None:
+            events.append(e.KeyChanged(key=key, name=wanted.name, expires_at=_instant(wanted.expires_at)))
+        if wanted.requests_per_minute is not None:
+            events.append(e.KeyLimited(key=key, requests_per_minute=wanted.requests_per_minute or None))
+        if events:
+            await self._administer(organisation, events, context, [])
 
     async def rotate(
         self, organisation: str, key: str, overlap: timedelta, context: Context, once: Idempotency | None = None
@@ -261,24 +278,24 @@ class Keys:
         if until is not None and before is not None:
             owned = replace(owned, earlier=before.digest, earlier_until=microseconds(until))
         rotated = e.KeyRotated(key=key, overlap_until=_instant(until))
-        made = await self._administer(organisation, rotated, context, [table.owned_row(key, owned)], once)
+        made = await self._administer(organisation, [rotated], context, [table.owned_row(key, owned)], once)
         return None if made.replayed else text
 
     async def revoke(self, organisation: str, key: str, context: Context) -> None:
         """End a key."""
-        await self._administer(organisation, e.KeyRevoked(key=key), context, [])
+        await self._administer(organisation, [e.KeyRevoked(key=key)], context, [])
 
     async def _administer(
         self,
         organisation: str,
-        event: e.Event,
+        events: Sequence[e.Event],
         context: Context,
         rows: Sequence[RowChange],
         once: Idempotency | None = None,
     ) -> Outcome:
         return await self._handler.handle(
             Asked(
-                organisation=organisation, stream=STREAM, command=Administer(events=(event,)), context=context,
+                organisation=organisation, stream=STREAM, command=Administer(events=tuple(events)), context=context,
                 key=once, rows=tuple(rows),
             )
         )  # fmt: skip

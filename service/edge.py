@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from service.admission import TOLD
 from service.errors import ServiceError, problem_answer
 from service.headers import ON_EVERY_ANSWER, UNLESS_SAID, Headers
 from service.hosts import Origins, host_check
@@ -48,7 +49,7 @@ def with_edge(inner: App, settings: Settings, new_id: Callable[[str], str], tell
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _completed(message["headers"], more)
+                message["headers"] = _completed(message["headers"], [*more, *state.get(TOLD, ())])
             await send(message)
 
         try:
@@ -59,6 +60,8 @@ def with_edge(inner: App, settings: Settings, new_id: Callable[[str], str], tell
             else:
                 await inner({**scope, "method": "GET"} if method == "HEAD" else scope, receive, send_on)
         except ServiceError as error:
+            if status:
+                raise
             await _answer(send_on, error, request_id)
         finally:
             if tell is not None:

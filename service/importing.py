@@ -185,11 +185,17 @@ async def run_import(
     """Import a body and answer refused lines, then the summary; with `every`, each line as soon as it is durable."""
     with tempfile.SpooledTemporaryFile(max_size=1_000_000) as report:
         work, lines = Import(call, prefix, report, every=every), Lines()
-        async for chunk in chunks:
-            await _take(work, lines.feed(chunk))
+        try:
+            async for chunk in chunks:
+                await _take(work, lines.feed(chunk))
+                if every:
+                    await work.gather(UNDER_WAY + BLOCK)
+                    yield _drained(report)
+        except ServiceError:  # the body was cut: what is under way becomes durable all the same
+            await work.gather(UNDER_WAY + BLOCK)
             if every:
-                await work.gather(UNDER_WAY + BLOCK)
                 yield _drained(report)
+            raise
         await _take(work, lines.end())
         await work.gather(UNDER_WAY + BLOCK)
         yield _drained(report)

@@ -19,6 +19,7 @@ from service.edge import PATTERN
 from service.error_guide import GUIDE, codes_of
 from service.errors import RETRY_AFTER, STATUS, TITLES
 from service.event_schemas import events_document
+from service.hosts import PROBES
 from service.schemas import ANSWERS, about, ref
 from service.swagger import swagger_2_0
 
@@ -28,7 +29,8 @@ NDJSON = "application/x-ndjson"
 OPENAPI = "application/vnd.oai.openapi+json"
 SCHEMES = ("bearer", "key", "basic")
 KEYED = (401, 403)
-ALWAYS = (400, 500, 503)
+ALWAYS = (400, 429, 500, 503)
+LIMITED = 429
 WRITING = (413, 507)
 DOCS = ("text/css", "image/svg+xml", JSON)
 
@@ -134,6 +136,14 @@ HEADERS: dict[str, Json] = {
     "Link": {"description": 'The next page, `rel="next"`; absent on the last.', "schema": TEXT},
     "Idempotency-Replayed": {"description": "`true` where this is the first answer again.", "schema": TEXT},
     "Retry-After": {"description": "Seconds to wait.", "schema": TEXT},
+    "RateLimit-Policy": {
+        "description": "The limit that counted this request: `q` requests in `w` seconds.",
+        "schema": TEXT,
+    },
+    "RateLimit": {
+        "description": "What is left of it: `r` requests, which last when spread over `t` seconds.",
+        "schema": TEXT,
+    },
     "WWW-Authenticate": {"description": "How to say who asks.", "schema": TEXT},
 }
 
@@ -147,6 +157,8 @@ def _problem(status: int) -> Json:
     codes = codes_of(status)
     told = "\n".join(f"- `{code}`: {GUIDE[code].meaning}" for code in codes)
     more = ["Retry-After"] if status in RETRY_AFTER else ["WWW-Authenticate"] if status == KEYED[0] else []
+    if status == LIMITED:
+        more += ["RateLimit-Policy", "RateLimit"]
     narrowed = {"properties": {"status": {"const": status}, "code": {"enum": codes}}}
     return {
         "description": f"{TITLES[status]}.\n\n{told}",
@@ -222,7 +234,8 @@ def problems_of(route: Route) -> Sequence[int]:
     writing = () if route.method == "GET" else WRITING
     shaped = (415,) if route.body not in (None, "Delivery") else ()
     repeatable = (409, 422) if _repeatable(route) else ()
-    return sorted({*ALWAYS, *keyed, *writing, *shaped, *repeatable, *route.problems})
+    always = set(ALWAYS) - ({LIMITED} if route.path in PROBES else set())
+    return sorted({*always, *keyed, *writing, *shaped, *repeatable, *route.problems})
 
 
 def _repeatable(route: Route) -> bool:

@@ -192,6 +192,7 @@ ADMINISTRATION: dict[str, Json] = {
         id=TEXT, name=nullable(TEXT), scopes=_SCOPES, side=nullable(SIDE), partnerships=nullable(listed(TEXT)),
         expires_at=nullable(INSTANT), created_at=INSTANT, revoked_at=nullable(INSTANT),
         last_used=about("When it was last used, a minute late at most after a crash; null: never.", nullable(INSTANT)),
+        requests_per_minute=about("How much it may ask; null: as much as any key.", nullable({"type": "integer", "minimum": 1})),
     ),
     "NewKey": closed("A key's text, told this once: null where the first answer is given again.", id=TEXT, key=nullable(TEXT)),
     "KeyPage": paged("Key"),

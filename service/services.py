@@ -10,6 +10,7 @@ from domain import events as e
 from domain.policy import POLICY_1
 from events.envelope import Context, RecordedEvent
 from events.store import Database
+from service.admission import Admission
 from service.asked import Administer, Asked
 from service.auth import Keys, Principal, credential, unauthenticated
 from service.catalogue import Catalogue
@@ -49,6 +50,7 @@ class Services(Struct, kw_only=True, eq=False):
     time: Clock
     views: Views
     telemetry: Telemetry
+    admission: Admission
     tokens: Tokens | None = None
     """Verifies the tokens of an OpenID Connect issuer, where one is set."""
     waiting: dict[str, asyncio.Event] = field(default_factory=dict)

@@ -56,6 +56,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How long a connection is kept between two requests: longer than proxies keep theirs, which is mostly 60 seconds."""
     connections: Count = 1_000
     """The most connections at once."""
+    key_requests: Count = 60_000
+    """Requests a minute of one key, unless it has a limit of its own."""
+    address_requests: Count = 6_000
+    """Requests a minute without a usable key from one address."""
+    source_requests: Count = 60_000
+    """Proven deliveries a minute of one source."""
+    proxies: str = ""
+    """Networks of the proxies before the service, whose `X-Forwarded-For` names the caller; none: nobody's does."""
+    key_streams: Count = 100
+    """Imports, waiting feeds and streams of one key at once."""
+    streams: Count = 500
+    """The same of all keys together."""
     allowed_hosts: str = ""
     """For which hosts the service answers, separated by commas (`noces.example,*.noces.example`); none: for all."""
     cors_origins: str = ""

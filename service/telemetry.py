@@ -51,6 +51,9 @@ class Telemetry:
             ("reason",),
             registry=self.registry,
         )
+        self._limited = Counter(
+            "noces_rate_limited", "Requests refused because there were too many.", ("policy",), registry=self.registry
+        )
         self.queued = Gauge("noces_queued_commands", "Commands that wait for the writer.", registry=self.registry)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -78,6 +81,10 @@ class Telemetry:
         """Count a request without a usable key or token, and say so in the log."""
         self._unauthenticated.labels(reason).inc()
         log.warning("unauthenticated", reason=reason)
+
+    def limited(self, policy: str) -> None:
+        """Count a request that was one too many."""
+        self._limited.labels(policy).inc()
 
     def text(self) -> bytes:
         """The exposition of all metrics."""

@@ -46,7 +46,8 @@ async def _feed(call: Call, stream: str | None) -> Answer:
     page = await _read(call, after, types, stream)
     wait = call.number("wait", 0, 0, WAIT_LIMIT) if call.query("wait") else 0
     if not page.events and wait:
-        page = await _wait(call, after, types, stream, wait)
+        with call.services.admission.places.hold(call.principal.key):
+            page = await _wait(call, after, types, stream, wait)
     items = await call.services.views.events(call.organisation, page.events)
     body = {"items": items, "next": str(page.position), "position": page.position}
     more = next_link(call, str(page.position)) if len(page.events) == call.limit else {}

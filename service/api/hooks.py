@@ -34,6 +34,7 @@ async def receive(call: Call) -> Answer:
         raise ServiceError(proof.reason, proof.detail)
     if (reply := greet(spec, delivery, found.secrets, proven=True)) is not None:
         return _greeting(reply)
+    call.services.admission.sender(call.request.scope, found.source.id)
     receipt = await call.services.inbox.receive(found, proof.trust, delivery.headers, call.raw)
     return _received(spec.answer, receipt)
 

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from domain.types import Identifier, Side, Words
 from events.codec import from_microseconds
+from service import auth
 from service.api.paging import page, read_cursor
 from service.api.partnerships import PAGED, answered_before
 from service.api.route import ANY_KEY, Answer, Call, Parameter, Route
@@ -16,6 +17,9 @@ from service.body import read_instant
 from service.errors import ServiceError
 from service.projections import keys as table
 from service.views import instant
+
+Requests = Annotated[int, Meta(ge=1, le=10_000_000)]
+ChangedRequests = Annotated[int, Meta(ge=0, le=10_000_000, description="0: as many as any key.")]
 
 
 class KeyBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -26,6 +30,7 @@ class KeyBody(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     side: Side | None = None
     partnerships: Annotated[tuple[Identifier, ...], Meta(min_length=1, max_length=100)] | None = None
     expires_at: str | None = None
+    requests_per_minute: Requests | None = None
 
 
 class KeyChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -33,6 +38,7 @@ class KeyChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     name: Words | None = None
     expires_at: str | None = None
+    requests_per_minute: ChangedRequests | None = None
 
 
 async def create_key(call: Call) -> Answer:
@@ -42,6 +48,7 @@ async def create_key(call: Call) -> Answer:
     wanted = NewKey(
         scopes=body.scopes, name=body.name, side=body.side, partnerships=body.partnerships,
         expires_at=None if body.expires_at is None else read_instant(body.expires_at, "expires_at", "/expires_at"),
+        requests_per_minute=body.requests_per_minute,
     )  # fmt: skip
     once = await call.idempotency(201)
     key, text = await call.services.keys.create(call.organisation, wanted, call.context, once)
@@ -62,12 +69,12 @@ async def get_key(call: Call) -> Answer:
 
 
 async def change_key(call: Call) -> Answer:
-    """Change a key's name or when it expires; its scopes, side and partnerships are for good."""
+    """Change a key's name, its limit or when it expires; its scopes, side and partnerships are for good."""
     key = await _key(call)
     body = call.body(KeyChange)
-    if body.name is not None or body.expires_at is not None:
-        expires = None if body.expires_at is None else read_instant(body.expires_at, "expires_at", "/expires_at")
-        await call.services.keys.change(call.organisation, key.id, body.name, expires, call.context)
+    expires = None if body.expires_at is None else read_instant(body.expires_at, "expires_at", "/expires_at")
+    wanted = auth.KeyChange(name=body.name, expires_at=expires, requests_per_minute=body.requests_per_minute)
+    await call.services.keys.change(call.organisation, key.id, wanted, call.context)
     return await get_key(call)
 
 

@@ -25,6 +25,7 @@ def keys() -> None:
 )
 @click.option("--expires", help="How long it lives: 90d, 12h, 30m.")
 @click.option("--name", help="What it is for.")
+@click.option("--requests-per-minute", type=click.IntRange(1), help="A limit of its own; default NOCES_KEY_REQUESTS.")
 def create_key(database: str | None, as_json: bool, **wanted: Any) -> None:  # noqa: ANN401  # click's options
     """Create a key and print it this once."""
     from service.operations import keys as work

@@ -11,7 +11,7 @@ from service.settings import Settings
 async def create_key(settings: Settings, **wanted: Any) -> Any:  # noqa: ANN401  # click's options in, JSON out
     """A new key: `{"id", "key"}`."""
     body: dict[str, Any] = {"scopes": [each for each in wanted["scopes"].split(",") if each]}
-    body |= {name: wanted[name] for name in ("side", "name") if wanted.get(name)}
+    body |= {name: wanted[name] for name in ("side", "name", "requests_per_minute") if wanted.get(name)}
     if wanted.get("partnerships"):
         body["partnerships"] = list(wanted["partnerships"])
     if wanted.get("expires"):

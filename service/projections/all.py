@@ -19,6 +19,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(106, "connectors", connectors.DDL),
     Migration(107, "silence", keys.SILENCE + inbox.SEEN),
     Migration(110, "overlap", keys.OVERLAP),
+    Migration(120, "quota", keys.QUOTA),
 )
 
 PROJECTIONS: tuple[Project, ...] = (partnerships.project, links.project, keys.project)

@@ -19,7 +19,7 @@ from service.projections import Query, Row
 
 TABLES = ("keys", "sources")
 LISTED = (
-    e.KeyCreated, e.KeyChanged, e.KeyRevoked, e.SourceCreated, e.SourceChanged, e.SourceWatched, e.SourceRemoved,
+    e.KeyCreated, e.KeyChanged, e.KeyLimited, e.KeyRevoked, e.SourceCreated, e.SourceChanged, e.SourceWatched, e.SourceRemoved,
 )  # fmt: skip
 """The events that `project` answers to."""
 
@@ -79,6 +79,9 @@ CREATE TABLE keys_seen (
 """
 
 
+QUOTA = "ALTER TABLE keys ADD COLUMN requests_per_minute INTEGER;"
+
+
 class Key(Struct, frozen=True, kw_only=True):
     """A key as it may be shown: never its secret."""
 
@@ -91,6 +94,7 @@ class Key(Struct, frozen=True, kw_only=True):
     created_at: int
     revoked_at: int | None
     last_used: int | None = None
+    requests_per_minute: int | None = None
 
 
 class Owned(Struct, frozen=True):
@@ -116,7 +120,7 @@ class Source(Struct, frozen=True, kw_only=True):
     """After how many seconds without a delivery somebody should look; None: never."""
 
 
-def project(organisation: str, recorded: RecordedEvent, data: e.Event) -> Sequence[RowChange]:  # noqa: PLR0911  # one match, a line a kind
+def project(organisation: str, recorded: RecordedEvent, data: e.Event) -> Sequence[RowChange]:  # noqa: C901, PLR0911  # one match, a line a kind
     """What an event does to the lists of keys and sources."""
     at = microseconds(recorded.recorded_at)
     match data:
@@ -126,6 +130,9 @@ def project(organisation: str, recorded: RecordedEvent, data: e.Event) -> Sequen
             told: dict[str, Value] = {"name": data.name, "expires_at": data.expires_at}
             known: dict[str, Value] = {name: value for name, value in told.items() if value is not None}
             return [Change("keys", {"organisation": organisation, "id": data.key}, known)] if known else []
+        case e.KeyLimited():
+            quota: dict[str, Value] = {"requests_per_minute": data.requests_per_minute}
+            return [Change("keys", {"organisation": organisation, "id": data.key}, quota)]
         case e.KeyRevoked():
             return [Change("keys", {"organisation": organisation, "id": data.key}, {"revoked_at": at})]
         case e.SourceCreated():
@@ -155,6 +162,7 @@ def _key_values(data: e.KeyCreated, at: int) -> dict[str, Value]:
         "name": data.name, "scopes": _json(data.scopes), "side": data.side,
         "partnerships": None if data.partnerships is None else _json(data.partnerships),
         "expires_at": data.expires_at, "created_at": at, "revoked_at": None,
+        "requests_per_minute": None,
     }  # fmt: skip
 
 
@@ -180,7 +188,7 @@ def seen_row(organisation: str, key: str, at: datetime) -> Put:
 
 
 _KEYS = """
-    SELECT id, name, scopes, side, partnerships, expires_at, created_at, revoked_at, last_used
+    SELECT id, name, scopes, side, partnerships, expires_at, created_at, revoked_at, last_used, requests_per_minute
     FROM keys LEFT JOIN keys_seen ON keys_seen.organisation = keys.organisation AND keys_seen.key = keys.id
 """
 _SOURCES = "SELECT id, connector, name, settings, created_at, removed_at, silence_after FROM sources"
