@@ -11,8 +11,9 @@ from msgspec import Struct
 from domain import commands as c
 from domain.errors import DomainError
 from events.store import Idempotency, StoreError
-from service.api.facts import check_side, find_target, read_fact, split_target
+from service.api.facts import find_target, read_fact, split_target
 from service.api.route import Call
+from service.api.sides import check_side
 from service.asked import Asked, Outcome
 from service.body import read_json
 from service.errors import ServiceError
@@ -79,8 +80,8 @@ class Import:
             raise ServiceError("bad_shape", "key takes 1 to 255 characters.")
         target, fields = split_target(value)
         fact = read_fact(fields)
-        check_side(self._call, fact)
         stream = listed.stream_of(await find_target(self._call, target))
+        await check_side(self._call, stream, fact)
         return Line(number=number, stream=stream, fact=fact, key=await self._key(given, number, raw))
 
     async def _key(self, given: str | None, number: int, raw: bytes) -> Idempotency | None:

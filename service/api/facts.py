@@ -11,7 +11,8 @@ from domain import machine
 from domain.types import Side
 from events.store import Idempotency
 from service.api.partnerships import replayed
-from service.api.route import Answer, Call, Parameter, Route, wrong_side
+from service.api.route import Answer, Call, Parameter, Route
+from service.api.sides import check_side
 from service.asked import Asked, Outcome
 from service.body import bad_shape, read_instant, shape
 from service.errors import FieldError, ServiceError
@@ -81,13 +82,6 @@ def _at(pointer: str, name: str) -> FieldError:
     return FieldError(f"{pointer}/{name}", "see detail")
 
 
-def check_side(call: Call, fact: c.Fact) -> None:
-    """A key with a side speaks only for that side."""
-    side = getattr(fact.data, "side", None)
-    if call.principal.side is not None and side is not None and side != call.principal.side:
-        raise wrong_side(call.principal.side, side)
-
-
 # --- recording ---------------------------------------------------------------------------------------------------------
 
 
@@ -115,7 +109,7 @@ def _check_array(value: list[Any]) -> None:
 
 async def _record(call: Call, stream: str, facts: list[c.Fact], key: Idempotency | None) -> Answer:
     for fact in facts:
-        check_side(call, fact)
+        await check_side(call, stream, fact)
     asked = Asked(
         organisation=call.organisation, stream=stream, command=c.RecordFacts(tuple(facts)), context=call.context,
         key=key, if_match=call.if_match,

@@ -204,7 +204,12 @@ async def _change_link(call: Call, command: c.AddLink | c.RemoveLink) -> Answer:
     asked = Asked(
         organisation=call.organisation, stream=stream, command=command, context=call.context, if_match=call.if_match
     )
-    await call.services.handler.handle(asked)
+    try:
+        await call.services.handler.handle(asked)
+    except ServiceError as error:
+        if error.code == "link_taken" and not call.principal.may_see(error.members["id"]):
+            raise ServiceError("link_taken", "This link belongs to a partnership that this key may not see.") from None
+        raise
     return await answer_partnership(call, call.partnership())
 
 

@@ -29,6 +29,8 @@ ANY_KEY = "any key"
 DECLARED = frozenset({*SCOPES, PUBLIC, ANY_KEY, OPERATOR})
 ORGANISATION_WIDE = ("hooks", "audit", "admin")
 """Scopes that mean nothing in a key that is bound to partnerships."""
+FOR_BOTH_SIDES = ("hooks", "admin")
+"""Scopes that mean nothing in a key with a side: a source speaks for both, and so do keys and policies."""
 PAGE_LIMIT = 500
 DEFAULT_PAGE = 100
 
@@ -262,9 +264,9 @@ def check_scope(principal: Principal, scope: str) -> None:
         )
     if principal.partnerships is not None and scope in ORGANISATION_WIDE:
         raise ServiceError("forbidden", f"This key is bound to partnerships; {scope!r} is for the whole organisation.")
-    if principal.side is not None and scope == "admin":
+    if principal.side is not None and scope in FOR_BOTH_SIDES:
         raise ServiceError(
-            "forbidden", f"This key speaks for the {principal.side} only; 'admin' decides for both sides."
+            "forbidden", f"This key speaks for the {principal.side} only; {scope!r} decides for both sides."
         )
 
 

@@ -1,5 +1,6 @@
 """Sources of deliveries, and the connectors that read them."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -149,16 +150,23 @@ def _title(connector: Connector) -> dict[str, str]:
     return {"name": connector.name, "title": connector.spec.title, "summary": connector.spec.summary}
 
 
+async def _connectors(call: Call) -> Mapping[str, Connector]:
+    """Those that the caller may see: what an organisation has added is not for keys that are bound to partnerships."""
+    catalogue = call.services.catalogue
+    bound = call.principal.partnerships is not None
+    return catalogue.shipped if bound else await catalogue.every(call.organisation)
+
+
 async def list_connectors(call: Call) -> Answer:
     """The connectors at hand: shipped, of the operator, and your own."""
-    every = await call.services.catalogue.every(call.organisation)
+    every = await _connectors(call)
     return Answer(body={"items": [_title(each) for _, each in sorted(every.items())], "next": None})
 
 
 async def get_connector(call: Call) -> Answer:
     """One connector: how its sender signs, what it knows, what it maps to."""
     name = call.path("name")
-    if (connector := await call.services.catalogue.find(call.organisation, name)) is None:
+    if (connector := (await _connectors(call)).get(name)) is None:
         raise ServiceError("not_found", f"There is no connector {name!r}; see GET /v1/connectors.")
     return Answer(body=msgspec.to_builtins(connector.spec))
 

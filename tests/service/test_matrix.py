@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from service import examples
 from service.api.all import ROUTES
-from service.api.route import ANY_KEY, ORGANISATION_WIDE, PUBLIC, Route
+from service.api.route import ANY_KEY, FOR_BOTH_SIDES, ORGANISATION_WIDE, PUBLIC, Route
 from service.app import build
 from service.auth import OPERATOR, SCOPES
 from tests.service.senders import LINKS, SECRET, incident, signed
@@ -247,7 +247,7 @@ async def test_who_may_not_is_refused_and_learns_nothing(world, route, record_pr
     if row.other_side is not None:
         problem(await ask(world.clients["partner"], route, found, row.other_side), 403, "wrong_side")
         tried += 1
-    if route.scope == "admin":
+    if route.scope in FOR_BOTH_SIDES:
         problem(await ask(world.clients["partner"], route, found), 403, "forbidden")
         tried += 1
     if row.finds not in ("own", "version"):
