@@ -76,6 +76,7 @@ class Writing:
         self.told: Life = life(today())
         self.context = Context(actor="key_bench", source="bench")
         self.rows: list[RowChange] = []
+        self.keys: list[RowChange] = []
         self._begin = self.told.now - STEP * (len(partnerships) * LENGTH + 1) - STEP * position
 
     def places(self) -> Iterator[tuple[int, int]]:
@@ -98,7 +99,8 @@ class Writing:
         )  # fmt: skip
         stream = stream_of(self.partnerships[number])
         recorded = encode_entry(new, self.context, stream, place + 1, self.recorded_at, self.position)
-        self.rows += [*keys, *project(self.organisation, recorded, data)]
+        self.keys += keys
+        self.rows += project(self.organisation, recorded, data)
         return recorded
 
     @property
@@ -135,6 +137,8 @@ async def write_log(database: sqlite3.Connection, writing: Writing) -> None:
     places = writing.places()
     while chunk := list(islice(places, CHUNK)):
         recorded = [await writing.entry(*place) for place in chunk]
+        await writing.services.vault.keep(writing.keys)
+        writing.keys.clear()
         database.executemany(ADD_EVENT, [_columns((writing.organisation, each)) for each in recorded])
         change_rows(database, writing.rows)
         writing.rows.clear()

@@ -669,6 +669,11 @@ class PersonErased(Event, frozen=True, kw_only=True):
     person: Identifier
 
 
+class TextErased(Event, frozen=True, kw_only=True):
+    type: ClassVar = "text.erased"
+    event: Identifier
+
+
 class OverrideRequested(Event, frozen=True, kw_only=True):
     type: ClassVar = "override.requested"
     override: Identifier

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
 import aiosqlite
 
@@ -52,6 +52,7 @@ PRAGMAS: dict[str, int | str] = {
     "cache_size": -32_000,
     "temp_store": 2,
     "trusted_schema": 0,
+    "secure_delete": 1,  # what is deleted is overwritten: an erased key must not lie on in a free page
 }
 UNKNOWN = {"SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC"}
 FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
@@ -136,12 +137,22 @@ def _named_errors() -> Iterator[None]:
         raise
 
 
-class SqliteStore:
-    """An EventStore on SQLite; see events/store.py for what it promises."""
+def _refuse_writing() -> NoReturn:
+    raise StoreError("locked", "The database was opened for reading only.")
+
+
+class SqliteFile:
+    """Tables in one SQLite file: one writing connection under an OS lock, a few short read-only ones beside it."""
+
+    steps: ClassVar[Sequence[Migration]] = ()
+    """The migrations that every file of this kind has."""
+    holds = "the tables"
+    marker = "migrations"
+    """A table by which a file of this kind is known."""
 
     def __init__(
         self, writer: Connection | None, readers: Sequence[Connection], lock: FileLock | None,
-        clock: Callable[[], datetime], projections: Sequence[Projection],
+        clock: Callable[[], datetime], projections: Sequence[Projection] = (),
     ) -> None:  # fmt: skip
         self._writer = writer
         self._all_readers = readers
@@ -157,15 +168,15 @@ class SqliteStore:
         cls, path: Path | str, *, migrations: Sequence[Migration] = (), clock: Callable[[], datetime],
         projections: Sequence[Projection] = (), read_connections: int = 2, busy_seconds: float = BUSY_SECONDS,
     ) -> Self:  # fmt: skip
-        """Open for writing, apply the log's and the given migrations; StoreError `locked` beside another writer."""
+        """Open for writing, apply this kind's and the given migrations; StoreError `locked` beside another writer."""
         path = _absolute(path)
         lock = FileLock(path)
         lock.take()
         opened: list[Connection] = []
         try:
             opened.append(await Connection(partial(_connect_writer, path, busy_seconds)).opened())
-            await opened[0].run(partial(_migrate, steps=in_order([*LOG_STEPS, *migrations]), clock=clock))
-            opened += await _open_readers(path, read_connections, busy_seconds)
+            await opened[0].run(partial(_migrate, steps=in_order([*cls.steps, *migrations]), clock=clock))
+            opened += await cls._open_readers(path, read_connections, busy_seconds)
         except BaseException:
             await _close(reversed(opened))
             lock.release()
@@ -177,8 +188,20 @@ class SqliteStore:
         cls, path: Path | str, *, read_connections: int = 1, busy_seconds: float = BUSY_SECONDS
     ) -> Self:
         """Open for reading only, also beside a live writer; nothing is locked, created or migrated."""
-        readers = await _open_readers(_absolute(path), read_connections, busy_seconds)
-        return cls(None, readers, None, _refuse_writing, ())
+        readers = await cls._open_readers(_absolute(path), read_connections, busy_seconds)
+        return cls(None, readers, None, _refuse_writing)
+
+    @classmethod
+    async def _open_readers(cls, path: Path, count: int, busy_seconds: float) -> list[Connection]:
+        connect = partial(_connect_reader, path, busy_seconds, cls.marker, cls.holds)
+        readers: list[Connection] = []
+        try:
+            for _ in range(count):
+                readers.append(await Connection(connect).opened())  # noqa: PERF401 (those already open are closed below)
+        except BaseException:
+            await _close(readers)
+            raise
+        return readers
 
     async def close(self) -> None:
         """Finish what runs, fold the write-ahead log into the file, give the lock back."""
@@ -201,6 +224,49 @@ class SqliteStore:
         if self._lock is None:
             _refuse_writing()
         return self._lock
+
+    async def write(self, rows: Sequence[RowChange]) -> None:
+        """Change rows durably outside any event, in one transaction."""
+        writer = self.writer
+        await writer.run(lambda _: writer.transact(partial(change_rows, rows=rows)))
+
+    async def alone(self, work: Callable[[Any], T]) -> T:
+        """Do a piece of work on the database in one transaction, while every writer waits."""
+        writer = self.writer
+        return await writer.run(lambda _: writer.transact(work))
+
+    async def forget(self) -> None:
+        """Leave nothing of what was deleted in the write-ahead log; deleted pages are overwritten (`secure_delete`).
+
+        Raises StoreError `unavailable` while a reader of another process holds the file.
+        """
+        row = await self.writer.run(lambda database: database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
+        if row[0]:
+            raise StoreError("unavailable", "Another process reads the file; what was deleted is still in its log.")
+
+    async def query(self, sql: str, parameters: Sequence[Value] = (), /) -> list[tuple[Any, ...]]:
+        """The rows of a read-only statement."""
+        return await self._read(lambda database: database.execute(sql, parameters).fetchall())
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        async with self._reader() as reader:
+            return await reader.run(work)
+
+    @asynccontextmanager
+    async def _reader(self) -> AsyncIterator[Connection]:
+        reader = await self._readers.get()
+        try:
+            yield reader
+        finally:
+            self._readers.put_nowait(reader)
+
+
+class SqliteStore(SqliteFile):
+    """An EventStore on SQLite; see events/store.py for what it promises."""
+
+    steps = LOG_STEPS
+    holds = "log"
+    marker = "events"
 
     async def append(self, batch: Sequence[Append]) -> list[Result]:
         """Write a batch in one transaction and one hop, or one by one where it cannot be written together."""
@@ -231,32 +297,6 @@ class SqliteStore:
         results = decided.decide(batch)
         write_down(database, decided)
         return results
-
-    async def write(self, rows: Sequence[RowChange]) -> None:
-        """Change rows durably outside any event, in one transaction."""
-        writer = self.writer
-        await writer.run(lambda _: writer.transact(partial(change_rows, rows=rows)))
-
-    async def alone(self, work: Callable[[Any], T]) -> T:
-        """Do a piece of work on the database in one transaction, while every writer waits."""
-        writer = self.writer
-        return await writer.run(lambda _: writer.transact(work))
-
-    async def query(self, sql: str, parameters: Sequence[Value] = (), /) -> list[tuple[Any, ...]]:
-        """The rows of a read-only statement."""
-        return await self._read(lambda database: database.execute(sql, parameters).fetchall())
-
-    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        async with self._reader() as reader:
-            return await reader.run(work)
-
-    @asynccontextmanager
-    async def _reader(self) -> AsyncIterator[Connection]:
-        reader = await self._readers.get()
-        try:
-            yield reader
-        finally:
-            self._readers.put_nowait(reader)
 
     async def head(self, organisation: str) -> Head:
         """The end of the log; position 0 for an organisation without events."""
@@ -317,24 +357,8 @@ class SqliteStore:
         await writer.run(lambda _: writer.transact(lambda database: database.execute(SAVE_SNAPSHOT, values)))
 
 
-def _refuse_writing() -> NoReturn:
-    raise StoreError("locked", "The database was opened for reading only.")
-
-
 def _absolute(path: Path | str) -> Path:
     return Path(path).absolute()
-
-
-async def _open_readers(path: Path, count: int, busy_seconds: float) -> list[Connection]:
-    connect = partial(_connect_reader, path, busy_seconds)
-    readers: list[Connection] = []
-    try:
-        for _ in range(count):
-            readers.append(await Connection(connect).opened())  # noqa: PERF401 (those already open are closed below)
-    except BaseException:
-        await _close(readers)
-        raise
-    return readers
 
 
 async def _close(connections: Iterable[Connection]) -> None:
@@ -362,14 +386,14 @@ def _set_pragmas(database: sqlite3.Connection) -> None:
             raise StoreError("unavailable", f"SQLite did not take {name} = {value}; use a local disk and SQLite 3.38.")
 
 
-def _connect_reader(path: Path, busy_seconds: float) -> sqlite3.Connection:
+def _connect_reader(path: Path, busy_seconds: float, marker: str, holds: str) -> sqlite3.Connection:
     with _named_errors():
         uri = f"{path.as_uri()}?mode=ro"
         database = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_seconds, cached_statements=256)
         database.execute("PRAGMA cache_size = -8000")
-        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'events'").fetchone():
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (marker,)).fetchone():
             database.close()
-            raise StoreError("unavailable", f"{path} holds no log; start the service on it once.")
+            raise StoreError("unavailable", f"{path} holds no {holds}; start the service on it once.")
         return database
 
 

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from domain import events as e
 from domain.errors import DomainError
 from events.envelope import Context
-from events.sqlite import SqliteStore
+from events.sqlite import SqliteFile, SqliteStore
 from events.store import Database, StoreError
 from service import demo, importing
 from service.admission import Admission
@@ -52,15 +52,16 @@ from service.handler import Handler
 from service.ids import Ids
 from service.inbox import Inbox
 from service.oidc import Tokens, read_rules
+from service.persons import Persons
 from service.projections.all import MIGRATIONS, project
 from service.request_log import Told
 from service.services import Services
-from service.settings import Settings
+from service.settings import Settings, keys_path
 from service.silence import Silence
 from service.sources import Sources
 from service.states import States
 from service.telemetry import Telemetry
-from service.vault import Vault, read_master_key
+from service.vault import STEPS, KeyFile, Vault, read_master_key
 from service.views import Views
 
 NOBODY = Principal(organisation="", key="", scopes=frozenset())
@@ -89,10 +90,22 @@ async def running(settings: Settings, clock: Callable[[], datetime] = now) -> As
     """Open the log and start everything that works behind the routes."""
     path = settings.database_path
     path.parent.mkdir(parents=True, exist_ok=True)
+    keys = await SqliteFile.open(keys_path(settings), migrations=STEPS, clock=clock)
+    try:
+        async with _serving(settings, keys, clock) as services:
+            yield services
+    finally:
+        await keys.close()
+
+
+@asynccontextmanager
+async def _serving(settings: Settings, keys: KeyFile, clock: Callable[[], datetime]) -> AsyncIterator[Services]:
+    path = settings.database_path
     store = await SqliteStore.open(path, migrations=MIGRATIONS, clock=clock, projections=(project,))
     try:
-        services = assemble(settings, store, clock)
+        services = assemble(settings, store, keys, clock)
         await services.vault.check()
+        await services.persons.resume()
         services.handler.start(on_death=_end_process)
         services.inbox.start()
         services.time.start()
@@ -126,22 +139,23 @@ async def beside(settings: Settings) -> AsyncIterator[Database | None]:
         await store.close()
 
 
-def assemble(settings: Settings, store: SqliteStore, clock: Callable[[], datetime]) -> Services:
+def assemble(settings: Settings, store: SqliteStore, keys: KeyFile, clock: Callable[[], datetime]) -> Services:
     """Put the parts together; nothing runs yet."""
     ids = Ids(clock)
     key_path = settings.database_path.parent / "master.key"
-    vault = Vault(read_master_key(settings.master_key, key_path), store.query)
+    vault = Vault(read_master_key(settings.master_key, key_path), keys)
     states = States(store)
     telemetry = Telemetry()
     handler = Handler(store, states, vault, clock, ids, timedelta(seconds=settings.clock_quiet_seconds))
     catalogue = Catalogue(store.query, handler, connectors_at_hand(settings), FACT_FIELDS)
+    inbox = Inbox(store, handler, catalogue, vault, clock, ids, telemetry.item)
     services = Services(
         settings=settings, clock=clock, ids=ids, store=store, announce=store.lock.write, vault=vault,
         states=states, handler=handler,
         keys=Keys(store.query, handler, clock, ids),
         sources=Sources(store.query, handler, vault, catalogue, settings, ids),
         catalogue=catalogue,
-        inbox=Inbox(store, handler, catalogue, vault, clock, ids, telemetry.item),
+        inbox=inbox, persons=Persons(store, handler, vault, inbox, clock),
         silence=Silence(store.query, clock, telemetry.silent),
         time=Clock(store.query, handler, clock, settings.clock_seconds),
         views=Views(store.query, vault), telemetry=telemetry,

@@ -24,6 +24,7 @@ from service.handler import Handler
 from service.ids import Ids
 from service.projections import Query, Write
 from service.projections import keys as table
+from service.views import instant
 
 SCOPES = ("read", "write", "transitions", "transitions:override", "hooks", "audit", "admin")
 STREAM = "keys"
@@ -247,7 +248,7 @@ class Keys:
         text, digest = mint(key)
         created = e.KeyCreated(
             key=key, name=wanted.name, scopes=wanted.scopes, side=wanted.side, partnerships=wanted.partnerships,
-            expires_at=_instant(wanted.expires_at),
+            expires_at=instant(wanted.expires_at),
         )  # fmt: skip
         events: list[e.Event] = [created]
         if wanted.requests_per_minute is not None:
@@ -261,7 +262,7 @@ class Keys:
         """Another name, another end or another limit for a key."""
         events: list[e.Event] = []
         if wanted.name is not None or wanted.expires_at is not None:
-            events.append(e.KeyChanged(key=key, name=wanted.name, expires_at=_instant(wanted.expires_at)))
+            events.append(e.KeyChanged(key=key, name=wanted.name, expires_at=instant(wanted.expires_at)))
         if wanted.requests_per_minute is not None:
             events.append(e.KeyLimited(key=key, requests_per_minute=wanted.requests_per_minute or None))
         if events:
@@ -277,7 +278,7 @@ class Keys:
         until = self._clock() + overlap if overlap and before is not None else None
         if until is not None and before is not None:
             owned = replace(owned, earlier=before.digest, earlier_until=microseconds(until))
-        rotated = e.KeyRotated(key=key, overlap_until=_instant(until))
+        rotated = e.KeyRotated(key=key, overlap_until=instant(until))
         made = await self._administer(organisation, [rotated], context, [table.owned_row(key, owned)], once)
         return None if made.replayed else text
 
@@ -305,10 +306,6 @@ def _operator(organisation: str) -> Principal:
     if not organisation:
         raise ServiceError("bad_parameter", f"The operator names an organisation in the header {OPERATOR_HEADER}.")
     return Principal(organisation=organisation, key=OPERATOR, scopes=frozenset((*SCOPES, OPERATOR)))
-
-
-def _instant(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat().replace("+00:00", "Z")
 
 
 def unauthenticated(detail: str, reason: str) -> ServiceError:

@@ -11,11 +11,12 @@ INBOX = "inb_018e5f21c7b09a36d4e1780f2c5b93a6"
 OVERRIDE = "ovr_018e5f3a90d24c17b6f80e35a1927cd4"
 EVENT = "evt_018e5f08a2f46b91c3d7e05f1284ab69"
 ENTERED = "evt_018e5f08a2f57d20e9b14c83f6a05d1c"
+PERSON = "per_5f0c2ab8a1d94e7c8b6f0a3d91"
 BEGUN = "2024-01-10T09:00:00Z"
 LINK: Json = {"system": "hubspot", "kind": "company", "external_id": "5521"}
 
 PATHS: dict[str, str] = {
-    "keys": KEY, "sources": SOURCE, "inbox": INBOX, "overrides": OVERRIDE, "partnerships": PARTNERSHIP,
+    "keys": KEY, "persons": PERSON, "sources": SOURCE, "inbox": INBOX, "overrides": OVERRIDE, "partnerships": PARTNERSHIP,
     "position": "1234", "version": "1", "name": "pagerduty", "source": SOURCE, "system": LINK["system"],
     "kind": LINK["kind"], "external_id": LINK["external_id"],
 }  # fmt: skip
@@ -185,6 +186,7 @@ BODIES: dict[str, Any] = {
     "TargetedFact": {"link": LINK, **FACTS["promise.measured"]},
     "TransitionBody": {"trigger": "share_power", "side": "client", "occurred_at": "2024-09-01T09:00:00Z"},
     "KeyBody": {"scopes": ["read"], "name": "dashboard", "expires_at": "2026-12-31T00:00:00Z"},
+    "PersonName": {"name": "Agnès Martin"},
     "KeyChange": {"name": "dashboard, Lyon", "expires_at": "2027-06-30T00:00:00Z"},
     "SourceBody": {"connector": "pagerduty", "name": "on call", "secrets": ["the secret of the subscription"]},
     "SourceChange": {"name": "on call, Paris", "silence_after": 86_400},

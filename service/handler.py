@@ -198,8 +198,12 @@ class Handler:
 
     async def _commit(self, planned: list[tuple[Job, Append]]) -> None:
         try:
+            # Keys before the entries that need them: an entry must never be durable without its key.
+            await self._vault.keep([row for job, _ in planned if not job.stale for row in job.sealed_rows])
             results = await self._store.append([append for _, append in planned])
-        except StoreError as error:
+        except Exception as error:  # whatever it is, nothing was written, and the writer goes on
+            if not isinstance(error, StoreError):
+                log.exception("batch_failed")
             for job, _ in planned:
                 self._forget(job)
                 fail(job, error)
@@ -255,7 +259,7 @@ class Handler:
         job.decision = decision
         events = tuple(self._new_event(job, each) for each in decision.events)
         working[job.place] = decision.state
-        rows = () if job.stale else (*asked.rows, *job.sealed_rows)
+        rows = () if job.stale else asked.rows
         # What says nothing new leaves no key: asked again, it finds the first event again.
         key = asked.key if events and not job.stale else None
         if key is not None and decision.refused:
@@ -343,7 +347,6 @@ class Handler:
         state = job.decision.state if job.decision is not None else Partnership()
         if job.decision is not None:
             self.states.keep(*job.place, state)
-            self._vault.committed(asked.organisation, () if job.stale else job.sealed_rows)
             if self.states.worth_a_snapshot(*job.place, state):
                 self._in_background(self.states.snapshot(*job.place, state))
         if asked.stream == POLICY_STREAM:

@@ -4,7 +4,7 @@ Nothing verified is dropped: what cannot be mapped, matched or accepted stays wi
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -36,6 +36,7 @@ from service.projections.keys import Source, find_source
 from service.projections.links import Link
 from service.sources import Found
 from service.vault import Vault
+from service.views import instant
 
 log = structlog.get_logger()
 
@@ -93,10 +94,10 @@ class Inbox:
             known = await table.known_items(self._query, organisation, source.id, [item.key for item in items])
             fresh = [item for item in items if item.key not in known]
             if not fresh:
-                await self._store.write([table.seen_row(organisation, source.id, _text(now))])
+                await self._store.write([table.seen_row(organisation, source.id, instant(now))])
                 return Receipt(min(item.inbox for item in known.values()), known=True)
             delivery = StoredDelivery(
-                id=inbox, source=source.id, received_at=_text(now), trust=trust,
+                id=inbox, source=source.id, received_at=instant(now), trust=trust,
                 headers=[each for each in headers if not _secret(each[0])], body=body,
             )  # fmt: skip
             if await self._stored(organisation, delivery, fresh):
@@ -105,7 +106,7 @@ class Inbox:
 
     async def _stored(self, organisation: str, delivery: StoredDelivery, items: Sequence[Item]) -> bool:
         """Write the delivery with the claims of its items; false when another delivery was faster with one of them."""
-        sealed = self._vault.wrap(organisation, _place(delivery.id), delivery.body)
+        sealed = await self._vault.wrap(organisation, _place(delivery.id), delivery.body)
         rows = [
             table.delivery_row(organisation, replace(delivery, body=sealed)),
             table.seen_row(organisation, delivery.source, delivery.received_at),
@@ -184,14 +185,27 @@ class Inbox:
         stored = await table.find_delivery(self._query, organisation, inbox)
         if stored is None:
             return None
-        return replace(stored, body=self._vault.unwrap(organisation, _place(inbox), stored.body))
+        return await self._opened(organisation, stored)
+
+    async def every(self, organisation: str, at_once: int) -> AsyncIterator[StoredDelivery]:
+        """Every delivery that still has its body, read some at a time."""
+        after = ""
+        while page := await table.page_of(self._query, organisation, after, at_once):
+            for each in page:
+                yield await self._opened(organisation, each)
+            after = page[-1].id
+
+    async def _opened(self, organisation: str, stored: StoredDelivery) -> StoredDelivery:
+        if stored.purged_at is not None:
+            return stored
+        return replace(stored, body=await self._vault.unwrap(organisation, _place(stored.id), stored.body))
 
     async def apply(self, organisation: str, inbox: str, *, again: Sequence[str] = ("received",)) -> list[StoredItem]:
         """Apply the items of a delivery that have one of these statuses; what was applied stays so."""
         delivery = await self.find(organisation, inbox)
         source = None if delivery is None else await find_source(self._query, organisation, delivery.source)
         connector = None if source is None else await self._catalogue.find(organisation, source.connector)
-        if delivery is not None and source is not None and connector is not None:
+        if delivery is not None and delivery.purged_at is None and source is not None and connector is not None:
             await self._apply_delivery(organisation, delivery, _mapped(delivery, source, connector), again)
         return await table.items_of(self._query, organisation, inbox)
 
@@ -410,7 +424,3 @@ def _place(inbox: str) -> str:
 
 def _secret(name: str) -> bool:
     return any(word in name.lower() for word in SECRET_HEADERS)
-
-
-def _text(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

@@ -196,6 +196,25 @@ ADMINISTRATION: dict[str, Json] = {
     ),
     "NewKey": closed("A key's text, told this once: null where the first answer is given again.", id=TEXT, key=nullable(TEXT)),
     "KeyPage": paged("Key"),
+    "Person": closed(
+        "A person as the log knows one: an id, and how many events name it.",
+        id=TEXT, events={**INTEGER, "minimum": 0}, first_position=nullable(POSITION), last_position=nullable(POSITION),
+        erased_at=nullable(INSTANT),
+    ),
+    "PersonPage": paged("Person"),
+    "PersonExport": closed(
+        "All that is held of a person; after an erasure the values are tombstones.",
+        id=TEXT, names=listed(TEXT), events=listed(ref("Mention")), deliveries=listed(TEXT),
+    ),
+    "Mention": closed(
+        "One value that names the person.",
+        position=POSITION, event=TEXT, type=TEXT, field=TEXT, value=TEXT, occurred_at=INSTANT, recorded_at=INSTANT, stream=TEXT,
+    ),
+    "Erased": closed(
+        "What was forgotten, when, and the position of the event that says so.",
+        id=TEXT, erased_at=INSTANT, position=POSITION,
+        deliveries=about("How many stored deliveries were purged.", {**INTEGER, "minimum": 0}),
+    ),
     "Source": closed(
         "A source of deliveries, without its secrets.",
         id=TEXT, connector=TEXT, name=TEXT, settings=mapped({}), url=TEXT, created_at=INSTANT,
@@ -226,6 +245,7 @@ ADMINISTRATION: dict[str, Json] = {
         "A delivery as it came: `body`, or `body_base64` where it is no UTF-8.", ("body", "body_base64"),
         **_DELIVERY, items=listed(ref("DeliveredItem")),
         headers=about("Pairs of name and value, without secrets.", listed({**listed(TEXT), "minItems": 2, "maxItems": 2})),
+        purged_at=about("When headers and body were forgotten; null: they are whole.", nullable(INSTANT)),
         body=TEXT, body_base64=TEXT,
     ),
     "Replayed": closed("How many deliveries were run again.", replayed={**INTEGER, "minimum": 0}),

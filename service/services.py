@@ -19,6 +19,7 @@ from service.handler import Handler
 from service.ids import Ids
 from service.inbox import Inbox
 from service.oidc import Tokens
+from service.persons import Persons
 from service.policies import POLICY_STREAM
 from service.projections import Query
 from service.settings import Settings, SettingsError
@@ -46,6 +47,7 @@ class Services(Struct, kw_only=True, eq=False):
     sources: Sources
     catalogue: Catalogue
     inbox: Inbox
+    persons: Persons
     silence: Silence
     time: Clock
     views: Views
@@ -89,10 +91,11 @@ class Services(Struct, kw_only=True, eq=False):
         """Make an organisation with its own key and policy 1; false where it exists."""
         if (await self.store.head(organisation)).position:
             return False
+        await self.vault.new_organisation(organisation)
         policy = e.PolicyAdopted(version=1, policy=POLICY_1)
         asked = Asked(
             organisation=organisation, stream=POLICY_STREAM, command=Administer(events=(policy,), expected=0),
-            context=Context(actor="system"), rows=tuple(self.vault.new_organisation(organisation)),
+            context=Context(actor="system"),
         )  # fmt: skip
         await self.handler.handle(asked)
         return True

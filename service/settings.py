@@ -28,6 +28,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     port: int = 8000
     public_base_url: str = ""
     """What senders sign and links show; never taken from a request. Default: http://host:port."""
+    keys: str = ""
+    """The file of the data keys, apart from the log and its backups; default: beside the database, `<name>.keys.db`."""
     master_key: str = ""
     """Base64 of 32 bytes that wrap every data key; default: the file beside the database, made at first start."""
     demo: bool = False
@@ -117,6 +119,11 @@ class Settings(Struct, frozen=True, kw_only=True):
             )
             raise SettingsError(message)
         return Path(path)
+
+
+def keys_path(settings: Settings) -> Path:
+    """The file of the data keys."""
+    return Path(settings.keys) if settings.keys else settings.database_path.with_suffix(".keys.db")
 
 
 def read_settings(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> Settings:

@@ -74,7 +74,7 @@ class Sources:
         if silence_after is not None:
             made.append(e.SourceWatched(source=source, silence_after=silence_after))
         directory = table.owned_row(source, table.Owned(organisation, None, None, None))
-        rows = [directory, self._secrets(organisation, source, secrets)]
+        rows = [directory, await self._secrets(organisation, source, secrets)]
         outcome = await self._administer(organisation, made, context, rows, once)
         known = decode(outcome.events[0])
         return known.source if isinstance(known, e.SourceCreated) else source, outcome.replayed is not None
@@ -92,7 +92,7 @@ class Sources:
         self, organisation: str, source: str, secrets: Sequence[str], context: Context, once: Idempotency | None = None
     ) -> bool:
         """Replace the secrets that a sender may sign with; whether `once` was answered before."""
-        rows = [self._secrets(organisation, source, secrets)]
+        rows = [await self._secrets(organisation, source, secrets)]
         made = await self._administer(organisation, [e.SourceSecretsRotated(source=source)], context, rows, once)
         return made.replayed is not None
 
@@ -100,7 +100,7 @@ class Sources:
         """Remove a source with its secrets; the directory forgets it."""
         rows: list[RowChange] = [
             Remove("directory", {"id": source}),
-            Remove("vault", {"organisation": organisation, "holder": _holder(source)}),
+            Remove("secrets", {"organisation": organisation, "holder": _holder(source)}),
         ]
         await self._administer(organisation, [e.SourceRemoved(source=source)], context, rows)
 
@@ -119,10 +119,12 @@ class Sources:
         connector = await self._catalogue.find(owner.organisation, found.connector) if owner and found else None
         if owner is None or found is None or connector is None:
             return None
-        sql = "SELECT wrapped FROM vault WHERE organisation = ? AND holder = ?"
+        sql = "SELECT wrapped FROM secrets WHERE organisation = ? AND holder = ?"
         rows = await self._query(sql, (owner.organisation, _holder(source)))
         wrapped = rows[0][0] if rows else None
-        raw = self._vault.unwrap(owner.organisation, _holder(source), wrapped) if isinstance(wrapped, bytes) else b"[]"
+        raw = b"[]"
+        if isinstance(wrapped, bytes):
+            raw = await self._vault.unwrap(owner.organisation, _holder(source), wrapped)
         return Found(owner.organisation, found, connector, msgspec.json.decode(raw, type=tuple[str, ...]))
 
     async def _check(self, organisation: str, name: str, settings: dict[str, Any]) -> None:
@@ -135,9 +137,9 @@ class Sources:
         except SettingsError as error:
             raise ServiceError("bad_settings", str(error)) from error
 
-    def _secrets(self, organisation: str, source: str, secrets: Sequence[str]) -> Put:
-        wrapped = self._vault.wrap(organisation, _holder(source), msgspec.json.encode(list(secrets)))
-        return Put("vault", {"organisation": organisation, "holder": _holder(source)}, {"wrapped": wrapped})
+    async def _secrets(self, organisation: str, source: str, secrets: Sequence[str]) -> Put:
+        wrapped = await self._vault.wrap(organisation, _holder(source), msgspec.json.encode(list(secrets)))
+        return Put("secrets", {"organisation": organisation, "holder": _holder(source)}, {"wrapped": wrapped})
 
     async def _administer(
         self, organisation: str, events: Sequence[e.Event], context: Context, rows: Sequence[RowChange],

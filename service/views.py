@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, overload
 
 import msgspec
 
@@ -22,6 +22,12 @@ Json = dict[str, Any]
 Positions = Mapping[tuple[str, int], int]
 
 
+@overload
+def instant(at: datetime) -> str: ...
+@overload
+def instant(at: None) -> None: ...
+@overload
+def instant(at: datetime | None) -> str | None: ...
 def instant(at: datetime | None) -> str | None:
     """An instant as answers write it: UTC with Z."""
     return None if at is None else at.isoformat().replace("+00:00", "Z")
@@ -69,7 +75,9 @@ class Views:
 
     def _opened(self, organisation: str, entry: Json, known: Positions) -> Json:
         data = open_fields(
-            entry["type"], entry["data"], lambda field, sealed: self._vault.open(organisation, field, sealed)
+            entry["type"],
+            entry["data"],
+            lambda field, sealed: self._vault.open(organisation, entry["id"], field, sealed),
         )
         entry["data"] = _located(data, entry["stream"], known)
         if entry["stream"].startswith("partnership-"):

@@ -71,7 +71,7 @@ def _unlinked(state: Partnership, fact: e.LinkRemoved, _seen: Seen) -> None:
 for _kind in (
     e.SeparationRevoked, e.FactRetracted, e.PolicyAdopted, e.KeyCreated, e.KeyChanged, e.KeyLimited, e.KeyRotated, e.KeyRevoked,
     e.SourceCreated, e.SourceChanged, e.SourceSecretsRotated, e.SourceWatched, e.SourceRemoved, e.ConnectorAdded,
-    e.ConnectorRemoved, e.SubscriptionCreated, e.SubscriptionChanged, e.SubscriptionRemoved, e.PersonErased, e.LogForked,
-    e.LogKeyAdded,
+    e.ConnectorRemoved, e.SubscriptionCreated, e.SubscriptionChanged, e.SubscriptionRemoved, e.PersonErased, e.TextErased,
+    e.LogForked, e.LogKeyAdded,
 ):  # fmt: skip
     rule(_kind, None)

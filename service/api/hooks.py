@@ -126,7 +126,8 @@ async def get_delivery(call: Call) -> Answer:
 async def replay_delivery(call: Call) -> Answer:
     """Run a delivery's failed, ignored and unmatched items again; what was applied stays so."""
     identifier = call.path("id")
-    await _find(call, identifier)
+    if (await _find(call, identifier)).purged_at is not None:
+        raise ServiceError("purged", f"The body of {identifier} was purged; ask the sender to send it anew.")
     await call.services.inbox.apply(call.organisation, identifier, again=("received", "failed", "ignored"))
     return await get_delivery(call)
 
@@ -162,7 +163,9 @@ async def _view(call: Call, identifier: str, *, whole: bool) -> dict[str, Any]:
         "items": [await _item_view(call, item, whole=whole) for item in items],
     }  # fmt: skip
     if whole:
-        view |= {"headers": [list(each) for each in delivery.headers], **_body(delivery.body)}
+        view |= {
+            "headers": [list(each) for each in delivery.headers], "purged_at": delivery.purged_at, **_body(delivery.body),
+        }  # fmt: skip
     return view
 
 

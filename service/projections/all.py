@@ -8,7 +8,7 @@ from domain.events import Event
 from events.envelope import RecordedEvent
 from events.migrations import Migration
 from events.store import RowChange
-from service.projections import Project, connectors, due, inbox, keys, links, partnerships
+from service.projections import Project, connectors, due, inbox, keys, links, partnerships, people
 
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(101, "partnerships", partnerships.DDL),
@@ -19,13 +19,14 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(106, "connectors", connectors.DDL),
     Migration(107, "silence", keys.SILENCE + inbox.SEEN),
     Migration(110, "overlap", keys.OVERLAP),
+    Migration(113, "people", people.DDL),
     Migration(120, "quota", keys.QUOTA),
 )
 
-PROJECTIONS: tuple[Project, ...] = (partnerships.project, links.project, keys.project)
-LISTED: frozenset[type[Event]] = frozenset({*partnerships.LISTED, *links.LISTED, *keys.LISTED})
+PROJECTIONS: tuple[Project, ...] = (partnerships.project, links.project, keys.project, people.project)
+LISTED: frozenset[type[Event]] = frozenset({*partnerships.LISTED, *links.LISTED, *keys.LISTED, *people.LISTED})
 """The events that some read model is made of; most facts change none, and need not be asked about."""
-REBUILT: tuple[str, ...] = (*partnerships.TABLES, *links.TABLES, *keys.TABLES)
+REBUILT: tuple[str, ...] = (*partnerships.TABLES, *links.TABLES, *keys.TABLES, *people.TABLES)
 """Tables that events alone make, so that `noces rebuild` can make them anew."""
 
 

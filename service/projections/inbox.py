@@ -87,6 +87,8 @@ class StoredDelivery(Struct, frozen=True, kw_only=True):
     trust: str
     headers: list[tuple[str, str]]
     body: bytes
+    purged_at: str | None = None
+    """When headers and body were forgotten; the items keep their keys, so that the delivery is still known."""
 
 
 def delivery_row(organisation: str, delivery: StoredDelivery) -> Put:
@@ -202,15 +204,44 @@ async def awaited(query: Query, organisation: str, item: StoredItem) -> list[Lin
 
 async def find_delivery(query: Query, organisation: str, inbox: str) -> StoredDelivery | None:
     """A delivery as it came."""
-    sql = "SELECT id, source, received_at, trust, headers, body FROM inbox WHERE organisation = ? AND id = ?"
-    rows = await query(sql, (organisation, inbox))
-    if not rows:
-        return None
-    values: dict[str, Any] = dict(
-        zip(("id", "source", "received_at", "trust", "headers", "body"), rows[0], strict=True)
-    )
+    rows = await query(f"{_DELIVERY} WHERE organisation = ? AND id = ?", (organisation, inbox))
+    return _delivery(rows[0]) if rows else None
+
+
+async def page_of(query: Query, organisation: str, after: str, limit: int) -> list[StoredDelivery]:
+    """Deliveries that still have their bodies, in order."""
+    sql = f"{_DELIVERY} WHERE organisation = ? AND id > ? AND purged_at IS NULL ORDER BY id LIMIT ?"
+    return [_delivery(row) for row in await query(sql, (organisation, after, limit))]
+
+
+_DELIVERY_NAMES = StoredDelivery.__struct_fields__
+_DELIVERY = f"SELECT {', '.join(_DELIVERY_NAMES)} FROM inbox"  # noqa: S608  # our own names
+
+
+def _delivery(row: Row) -> StoredDelivery:
+    values: dict[str, Any] = dict(zip(_DELIVERY_NAMES, row, strict=True))
     values["headers"] = [tuple(each) for each in msgspec.json.decode(values["headers"])]
     return StoredDelivery(**values)
+
+
+PURGED = "the body was purged before this could be applied; ask the sender to send it anew"
+
+
+async def purge_rows(query: Query, organisation: str, inbox: str, at: str) -> list[RowChange]:
+    """The changes that forget a delivery's body, headers and whatever reasons quote of them; its items stay known."""
+    key: dict[str, Value] = {"organisation": organisation, "id": inbox}
+    rows: list[RowChange] = [Change("inbox", key, {"headers": "[]", "body": b"", "purged_at": at})]
+    for item in await items_of(query, organisation, inbox):
+        ended = item.status in ("applied", "ignored")
+        reason = (None if item.reason is None else "purged") if ended else PURGED
+        status = item.status if ended else "failed"
+        rows.append(
+            settled(
+                organisation, item.source, item.key, status, rule=item.rule, reason=reason, partnership=item.partnership
+            )
+        )
+        rows.append(waits_no_more(organisation, item.source, item.key))
+    return rows
 
 
 async def list_deliveries(

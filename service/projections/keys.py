@@ -29,17 +29,11 @@ CREATE TABLE directory (
   organisation TEXT NOT NULL,
   digest BLOB
 ) STRICT;
-CREATE TABLE vault (
+CREATE TABLE secrets (
   organisation TEXT NOT NULL,
   holder TEXT NOT NULL,
   wrapped BLOB NOT NULL,
   PRIMARY KEY (organisation, holder)
-) STRICT;
-CREATE TABLE people (
-  organisation TEXT NOT NULL,
-  digest TEXT NOT NULL,
-  person TEXT NOT NULL,
-  PRIMARY KEY (organisation, digest)
 ) STRICT;
 CREATE TABLE keys (
   organisation TEXT NOT NULL,

@@ -29,13 +29,14 @@ from tests.service.world import (
     make_key,
     open_partnership,
     problem,
+    say,
     settings_of,
     started,
 )
 
 MISSING = {
     "partnership": "pn_0000", "key": "key_0000", "source": "src_0000", "override": "ovr_0000", "inbox": "inb_0000",
-    "position": "999999", "version": "99", "connector": "nobody", "system": "jira", "kind": "project", "external_id": "XX",
+    "position": "999999", "version": "99", "connector": "own-nobody", "person": "per_0000", "name": "Nobody At All", "text": "999998", "system": "jira", "kind": "project", "external_id": "XX",
 }  # fmt: skip
 CONNECTOR = examples.CONNECTOR.replace('"surveys"\ntitle', '"own-{n}"\ntitle')
 
@@ -80,6 +81,12 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/v1/events"): Row(query="?partnership={partnership}"),
     ("GET", "/v1/events/{position:str}"): Row(fill={"position": "position"}, finds="position"),
     ("GET", "/v1/me"): Row(finds="own"),
+    ("GET", "/v1/persons"): Row(finds="own"),
+    ("POST", "/v1/persons/find"): Row(body={"name": "{name}"}, finds="name"),
+    ("GET", "/v1/persons/{id:str}"): Row(fill={"id": "person"}, finds="person"),
+    ("GET", "/v1/persons/{id:str}/export"): Row(fill={"id": "person"}, finds="person"),
+    ("POST", "/v1/persons/{id:str}/erase"): Row(fill={"id": "person"}, finds="person"),
+    ("POST", "/v1/events/{position:str}/erase"): Row(fill={"position": "text"}, finds="text"),
     ("GET", "/v1/keys"): Row(finds="own"),
     ("POST", "/v1/keys"): Row(body={"scopes": ["read"]}, answers=201, finds="own"),
     ("GET", "/v1/keys/{id:str}"): Row(fill={"id": "key"}, finds="key"),
@@ -183,13 +190,17 @@ async def targets(services: Any, owner: httpx.AsyncClient, second: httpx.AsyncCl
     delivery = await delivered(services, owner, sent)
     force = {"force": {"to": "power_sharing", "reason": "Agreed in the room"}}
     override = (await second.post(f"/v1/partnerships/{partnership}/transitions", json=force)).json()["id"]
+    name = f"Agnès {n}"
+    await say(owner, partnership, "contact.designated", side="client", person=name, role="CIO")
+    written = await say(owner, partnership, "advice.given", advice=f"a{n}", text="Buy less")
+    found = (await owner.post("/v1/persons/find", json={"name": name})).json()
     made = await owner.post("/v1/connectors", json={"toml": CONNECTOR.replace("{n}", str(n))})
     assert made.status_code == 201, made.text
     return {
         "partnership": partnership, "source": source, "override": override, "inbox": delivery["id"], "version": "1",
         "key": (await owner.post("/v1/keys", json={"scopes": ["read"]})).json()["id"],
         "position": str((await get(owner, f"/v1/partnerships/{partnership}"))["position"]),
-        "connector": f"own-{n}", "system": "jira", "kind": "project", "external_id": f"P{n}",
+        "connector": f"own-{n}", "person": found["id"], "name": name, "text": str(written["events"][0]["position"]), "system": "jira", "kind": "project", "external_id": f"P{n}",
     }  # fmt: skip
 
 
@@ -200,15 +211,14 @@ async def ask(http: httpx.AsyncClient, route: Route, targets: dict[str, str], bo
     body = row.body if body is ... else body
     if body is None:
         return await http.request(route.method, path, headers=row.headers)
-    text = json.dumps(body).replace("{partnership}", targets["partnership"])
+    text = json.dumps(body).replace("{partnership}", targets["partnership"]).replace("{name}", targets["name"])
     headers = {"Content-Type": "application/json", **row.headers}
     return await http.request(route.method, path, content=text, headers=headers)
 
 
 def nowhere(targets: dict[str, str], kind: str) -> dict[str, str]:
     """The same targets, but for one that is not there."""
-    gone = MISSING[kind] if kind != "connector" else "own-nobody"
-    return {**targets, kind: gone}
+    return {**targets, kind: MISSING[kind]}
 
 
 def same(answer: httpx.Response, targets: dict[str, str], kind: str) -> tuple[int, dict[str, Any]]:
@@ -328,7 +338,8 @@ async def test_what_is_anothers_takes_as_long_as_what_is_missing(world, record_p
 ACTS = {
     ("POST", "/v1/keys"): "key.created", ("PATCH", "/v1/keys/{id:str}"): "key.changed",
     ("POST", "/v1/keys/{id:str}/rotate"): "key.rotated", ("DELETE", "/v1/keys/{id:str}"): "key.revoked",
-    ("POST", "/v1/policies"): "policy.adopted", ("POST", "/v1/overrides/{id:str}/approve"): "override.approved",
+    ("POST", "/v1/policies"): "policy.adopted", ("POST", "/v1/persons/{id:str}/erase"): "person.erased",
+    ("POST", "/v1/events/{position:str}/erase"): "text.erased", ("POST", "/v1/overrides/{id:str}/approve"): "override.approved",
     ("POST", "/v1/sources"): "source.created", ("PATCH", "/v1/sources/{id:str}"): "source.changed",
     ("POST", "/v1/sources/{id:str}/rotate"): "source.secrets_rotated", ("DELETE", "/v1/sources/{id:str}"): "source.removed",
     ("POST", "/v1/connectors"): "connector.added", ("DELETE", "/v1/connectors/{name:str}"): "connector.removed",
@@ -338,7 +349,7 @@ ACTS = {
 NO_ACTS = {
     ("POST", "/v1/partnerships"), ("POST", "/v1/partnerships/{id:str}/facts"), ("POST", "/v1/facts"),
     ("POST", "/v1/partnerships/{id:str}/transitions"), ("POST", "/v1/inbox/{id:str}/replay"), ("POST", "/v1/inbox/replay"),
-    ("POST", "/v1/rebuild"),
+    ("POST", "/v1/rebuild"), ("POST", "/v1/persons/find"),
 }  # fmt: skip
 """What writes facts of partnerships, or nothing."""
 

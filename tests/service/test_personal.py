@@ -119,7 +119,7 @@ async def test_two_organisations_share_no_person(http, keyed, services):
         body = {"type": "contact.designated", "side": "client", "person": "Agnès Martin"}
         assert (await each.post(f"/v1/partnerships/{opened}/facts", json=body)).status_code == 201
         assert organisation
-    rows = await services.query("SELECT organisation, digest, person FROM people ORDER BY organisation")
+    rows = await services.vault._file.query("SELECT organisation, digest, person FROM people ORDER BY organisation")
     assert [row[0] for row in rows] == ["acme", "other"]
     assert len({row[1] for row in rows}) == len({row[2] for row in rows}) == 2
 
@@ -136,10 +136,10 @@ async def test_the_same_text_twice_is_sealed_twice(http, services):
 
 async def test_a_refused_command_leaves_no_key_behind(http, services):
     opened = (await open_partnership(http))["id"]
-    before = await services.query("SELECT count(*) FROM vault")
+    before = await services.vault._file.query("SELECT count(*) FROM vault")
     body = {"type": "contact.designated", "side": "client", "person": "Nobody", "occurred_at": "2030-01-01T00:00:00Z"}
     assert (await http.post(f"/v1/partnerships/{opened}/facts", json=body)).status_code == 422
-    assert await services.query("SELECT count(*) FROM vault") == before
+    assert await services.vault._file.query("SELECT count(*) FROM vault") == before
     del body["occurred_at"]
     told = (await http.post(f"/v1/partnerships/{opened}/facts", json=body)).json()
     assert told["events"][0]["data"]["person"] == "Nobody"
@@ -151,7 +151,7 @@ async def test_a_destroyed_key_leaves_a_tombstone_and_the_same_history(http, ser
     await http.post(f"/v1/partnerships/{opened}/facts", json=body)
     path = f"/v1/partnerships/{opened}"
     before = (await get(http, path), await get(http, f"{path}/history"))
-    await services.store.alone(lambda database: database.execute("DELETE FROM vault WHERE holder LIKE 'per_%'"))
+    await services.vault._file.alone(lambda database: database.execute("DELETE FROM vault WHERE holder LIKE 'per_%'"))
     services.vault._keys = type(services.vault._keys)(10)
     shown = (await get(http, f"{path}/events"))["items"][-1]
     assert shown["data"]["person"] == ERASED
