@@ -368,6 +368,8 @@ async def _close(connections: Iterable[Connection]) -> None:
 
 def _connect_writer(path: Path, busy_seconds: float) -> sqlite3.Connection:
     with _named_errors():
+        with contextlib.suppress(OSError):  # SQLite says better what is wrong with the place
+            path.touch(0o600)
         database = sqlite3.connect(path, isolation_level=None, timeout=busy_seconds, cached_statements=512)
         try:
             _set_pragmas(database)

@@ -51,17 +51,18 @@ from service.errors import FieldError, ServiceError, problem_answer
 from service.handler import Handler
 from service.ids import Ids
 from service.inbox import Inbox
+from service.master import master_key
 from service.oidc import Tokens, read_rules
 from service.persons import Persons
 from service.projections.all import MIGRATIONS, project
 from service.request_log import Told
 from service.services import Services
-from service.settings import Settings, keys_path
+from service.settings import Settings, SettingsError, keys_path
 from service.silence import Silence
 from service.sources import Sources
 from service.states import States
 from service.telemetry import Telemetry
-from service.vault import STEPS, KeyFile, Vault, read_master_key
+from service.vault import STEPS, Vault
 from service.views import Views
 
 NOBODY = Principal(organisation="", key="", scopes=frozenset())
@@ -92,19 +93,20 @@ async def running(settings: Settings, clock: Callable[[], datetime] = now) -> As
     path.parent.mkdir(parents=True, exist_ok=True)
     keys = await SqliteFile.open(keys_path(settings), migrations=STEPS, clock=clock)
     try:
-        async with _serving(settings, keys, clock) as services:
+        vault = Vault(await master_key(settings, keys), keys)
+        async with _serving(settings, vault, clock) as services:
             yield services
     finally:
         await keys.close()
 
 
 @asynccontextmanager
-async def _serving(settings: Settings, keys: KeyFile, clock: Callable[[], datetime]) -> AsyncIterator[Services]:
+async def _serving(settings: Settings, vault: Vault, clock: Callable[[], datetime]) -> AsyncIterator[Services]:
     path = settings.database_path
     store = await SqliteStore.open(path, migrations=MIGRATIONS, clock=clock, projections=(project,))
     try:
-        services = assemble(settings, store, keys, clock)
-        await services.vault.check()
+        await _refuse_builds_before(store)
+        services = assemble(settings, store, vault, clock)
         await services.persons.resume()
         services.handler.start(on_death=_end_process)
         services.inbox.start()
@@ -139,11 +141,16 @@ async def beside(settings: Settings) -> AsyncIterator[Database | None]:
         await store.close()
 
 
-def assemble(settings: Settings, store: SqliteStore, keys: KeyFile, clock: Callable[[], datetime]) -> Services:
+async def _refuse_builds_before(store: SqliteStore) -> None:
+    """A log from before 0.1.0 kept its keys inside; there was no release of that kind, so nothing moves them over."""
+    if await store.query("SELECT 1 FROM sqlite_master WHERE name = 'vault'"):
+        message = "This database was made before version 0.1.0, when keys still lay in the log; begin with a new file."
+        raise SettingsError(message)
+
+
+def assemble(settings: Settings, store: SqliteStore, vault: Vault, clock: Callable[[], datetime]) -> Services:
     """Put the parts together; nothing runs yet."""
     ids = Ids(clock)
-    key_path = settings.database_path.parent / "master.key"
-    vault = Vault(read_master_key(settings.master_key, key_path), keys)
     states = States(store)
     telemetry = Telemetry()
     handler = Handler(store, states, vault, clock, ids, timedelta(seconds=settings.clock_quiet_seconds))

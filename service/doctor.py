@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from events.lock import read_lock
 from events.store import Database
-from service.settings import Settings
+from service.master import key_file
+from service.settings import Settings, keys_path
 
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs")
 ROOM = 1_000_000_000
@@ -28,23 +29,30 @@ class Finding(Struct, frozen=True):
 async def examine(settings: Settings, database: Database | None) -> list[Finding]:
     """Everything there is to say of these settings, this machine and its database."""
     path = settings.database_path.absolute()
-    findings = [_address(settings), _base_url(settings), _master_key(settings, path), _demo(settings)]
-    findings += [_file_system(path), _room(path), _holder(path)]
+    findings = [_address(settings), _base_url(settings), _master_key(settings), _keys(settings), _demo(settings)]
+    findings += [_permissions(path), _file_system(path), _room(path), _holder(path)]
     if database is not None:
         findings += await _database(database)
     return findings
 
 
 def _address(settings: Settings) -> Finding:
-    if settings.host in ("127.0.0.1", "::1", "localhost"):
+    if _is_local(settings):
         return Finding("ok", "host", f"listens on {settings.host} only")
     return Finding("warning", "host", f"listens on {settings.host}: let a proxy with TLS stand before it")
 
 
+def _is_local(settings: Settings) -> bool:
+    return settings.host in ("127.0.0.1", "::1", "localhost")
+
+
 def _base_url(settings: Settings) -> Finding:
     if not settings.public_base_url:
+        level: Literal["warning", "unsafe"] = "warning" if _is_local(settings) else "unsafe"
         return Finding(
-            "warning", "public_base_url", "is not set: senders that sign the address (HubSpot) cannot be verified"
+            level,
+            "public_base_url",
+            "is not set: links say http, senders that sign the address (HubSpot) cannot be verified",
         )
     if not settings.public_base_url.startswith("https://"):
         return Finding(
@@ -53,20 +61,39 @@ def _base_url(settings: Settings) -> Finding:
     return Finding("ok", "public_base_url", settings.public_base_url)
 
 
-def _master_key(settings: Settings, path: Path) -> Finding:
-    if settings.master_key:
+def _master_key(settings: Settings) -> Finding:
+    if settings.master_key or settings.master_key_command:
         return Finding("ok", "master_key", "comes from the settings")
-    key = path.parent / "master.key"
+    key = key_file(settings).absolute()
     if not key.exists():
         return Finding("ok", "master_key", f"will be made at {key} at first start")
-    if stat.S_IMODE(key.stat().st_mode) & 0o077:
+    if _is_open(key):
         return Finding("unsafe", "master_key", f"{key} can be read by others: chmod 600 {key}")
     return Finding("warning", "master_key", f"{key} lies beside the database: keep it out of the database's backups")
 
 
+def _keys(settings: Settings) -> Finding:
+    keys = keys_path(settings).absolute()
+    if keys.exists() and _is_open(keys):
+        return Finding("unsafe", "keys_file", f"{keys} can be read by others: chmod 600 {keys}")
+    return Finding(
+        "ok", "keys_file", f"{keys}: back it up apart from the log, and keep those copies for a shorter time"
+    )
+
+
+def _permissions(path: Path) -> Finding:
+    if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o002:
+        return Finding("unsafe", "database", f"{path} can be written by anybody: chmod 600 {path}")
+    return Finding("ok", "database", str(path))
+
+
+def _is_open(path: Path) -> bool:
+    return bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
+
+
 def _demo(settings: Settings) -> Finding:
     if settings.demo:
-        return Finding("warning", "demo", "NOCES_DEMO is on: a first start writes invented partnerships into the log")
+        return Finding("unsafe", "demo", "NOCES_DEMO is on: a first start writes invented partnerships into the log")
     return Finding("ok", "demo", "off")
 
 

@@ -32,6 +32,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """The file of the data keys, apart from the log and its backups; default: beside the database, `<name>.keys.db`."""
     master_key: str = ""
     """Base64 of 32 bytes that wrap every data key; default: the file beside the database, made at first start."""
+    master_key_command: str = ""
+    """A command that prints the master key instead, such as one that asks a secret manager; it has 30 seconds."""
     demo: bool = False
     """Create a demo organisation with data on first start."""
     organisation: str = "demo"

@@ -7,11 +7,9 @@ data. The log, its hashes and the fold never see a name.
 
 import base64
 import hashlib
-import os.path
 import secrets
 import unicodedata
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -63,10 +61,18 @@ class KeyFile(Protocol):
         ...
 
 
-def rewrapped(organisation: str, holder: str, wrapped: bytes, old: bytes, new: bytes) -> bytes:
-    """A wrapped key under another master key. Raises SettingsError where `old` is not the one it was wrapped by."""
-    place = _place(organisation, holder)
-    return wrap(new, place, unwrap(old, place, wrapped))
+async def check_master(master_key: bytes, keys: KeyFile) -> None:
+    """Refuse a master key that is not the keys' own before anything is served. Raises SettingsError."""
+    sql = "SELECT organisation, holder, wrapped FROM vault LIMIT 1"
+    for organisation, holder, wrapped in await keys.query(sql):
+        unwrap(master_key, place_of(str(organisation), str(holder)), _raw(wrapped))
+
+
+def _raw(wrapped: Value) -> bytes:
+    if not isinstance(wrapped, bytes):
+        message = "A wrapped key is not bytes."
+        raise TypeError(message)
+    return wrapped
 
 
 def wrap(key: bytes, place: bytes, secret: bytes) -> bytes:
@@ -84,32 +90,9 @@ def unwrap(key: bytes, place: bytes, wrapped: bytes) -> bytes:
         raise SettingsError(message) from error
 
 
-def _place(organisation: str, holder: str) -> bytes:
+def place_of(organisation: str, holder: str) -> bytes:
+    """What a wrapped key is bound to."""
     return f"{organisation}\x1fvault/{holder}".encode()
-
-
-def read_master_key(text: str, path: Path) -> bytes:
-    """The master key from its base64 text, or from its file, made with mode 0600 at first start.
-
-    Raises SettingsError when it is not 32 bytes.
-    """
-    if not text and path.exists():
-        text = path.read_text(encoding="ascii").strip()
-    if not text:
-        text = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(
-            path, "x", encoding="ascii", opener=lambda name, flags: os.open(name, flags, 0o600)
-        ) as file:  # the mode must be set at creation
-            file.write(text + "\n")
-    try:
-        key = base64.b64decode(text, validate=True)
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        message = f"The master key (NOCES_MASTER_KEY or {path}) must be base64 of 32 bytes; it is not."
-        raise SettingsError(message)
-    return key
 
 
 def _text(raw: bytes) -> str:
@@ -137,12 +120,6 @@ class Vault:
         self._keys: StateCache[bytes] = StateCache(20_000)
         self._people: StateCache[tuple[str, bool]] = StateCache(20_000)
         self._destroyed: set[tuple[str, str]] = set()
-
-    async def check(self) -> None:
-        """Refuse a database of another master key before anything is served. Raises SettingsError."""
-        sql = "SELECT organisation, wrapped FROM vault WHERE holder = ? LIMIT 1"
-        for organisation, wrapped in await self._file.query(sql, (ORGANISATION_KEY,)):
-            self._remember(str(organisation), ORGANISATION_KEY, wrapped)
 
     # --- secrets of the service ------------------------------------------------------------------------------------
 
@@ -269,7 +246,7 @@ class Vault:
     def _new_key(self, organisation: str, holder: str) -> Put:
         key = self._keys.get(organisation, holder) or secrets.token_bytes(KEY_BYTES)
         self._keys.put(organisation, holder, key)
-        wrapped = wrap(self._master, _place(organisation, holder), key)
+        wrapped = wrap(self._master, place_of(organisation, holder), key)
         return Put("vault", {"organisation": organisation, "holder": holder}, {"wrapped": wrapped})
 
     def _seal(self, organisation: str, event_id: str, holder: str, field: str, text: str) -> Sealed:
@@ -291,10 +268,7 @@ class Vault:
                 self._remember(organisation, str(holder), wrapped)
 
     def _remember(self, organisation: str, holder: str, wrapped: Value) -> bytes:
-        if not isinstance(wrapped, bytes):
-            message = f"The key of {holder} is not bytes."
-            raise TypeError(message)
-        key = unwrap(self._master, _place(organisation, holder), wrapped)
+        key = unwrap(self._master, place_of(organisation, holder), _raw(wrapped))
         self._keys.put(organisation, holder, key)
         return key
 

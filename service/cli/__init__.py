@@ -6,6 +6,7 @@ from service.cli.connectors import connectors, trigger
 from service.cli.documents import diagram, openapi
 from service.cli.keys import keys
 from service.cli.log import doctor, import_file, rebuild
+from service.cli.persons import persons
 from service.cli.policies import policy
 from service.cli.serving import serve
 from service.cli.sources import sources
@@ -17,5 +18,18 @@ def main() -> None:
     """Noces: an event-sourced state machine for technology partnerships."""
 
 
-for command in (serve, keys, sources, policy, import_file, rebuild, doctor, openapi, diagram, connectors, trigger):
+for command in (
+    serve,
+    keys,
+    persons,
+    sources,
+    policy,
+    import_file,
+    rebuild,
+    doctor,
+    openapi,
+    diagram,
+    connectors,
+    trigger,
+):
     main.add_command(command)

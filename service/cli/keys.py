@@ -1,5 +1,6 @@
 """`noces keys`."""
 
+from pathlib import Path
 from typing import Any
 
 import rich_click as click
@@ -56,3 +57,18 @@ def revoke_key(database: str | None, as_json: bool, key: str, organisation: str 
 
     run(work.revoke_key(read_settings({"database": database}), organisation, key))
     show({"id": key, "revoked": True}, as_json=as_json, text=f"{key} is revoked.")
+
+
+@keys.command("rotate-master")
+@common
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="A new file for the key, where a setting gives it."
+)
+def rotate_master(database: str | None, as_json: bool, out: Path | None) -> None:
+    """Wrap every data key under a new master key; refuses while a server runs."""
+    from service.operations import keys as work
+
+    settings = read_settings({"database": database})
+    count = run(work.rotate_master(settings, out))
+    text = f"{count} keys are wrapped under the new master key; the old one opens nothing any more."
+    show({"keys": count}, as_json=as_json, text=text)

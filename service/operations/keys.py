@@ -1,11 +1,15 @@
 """What `noces keys` does."""
 
+from pathlib import Path
 from typing import Any
 
+from events.sqlite import SqliteFile
 from service.app import now
 from service.auth import parse_duration
+from service.master import rotate
 from service.operations.reach import answered, client
-from service.settings import Settings
+from service.settings import Settings, SettingsError, keys_path
+from service.vault import STEPS
 
 
 async def create_key(settings: Settings, **wanted: Any) -> Any:  # noqa: ANN401  # click's options in, JSON out
@@ -31,3 +35,15 @@ async def revoke_key(settings: Settings, organisation: str | None, key: str) -> 
     """End a key."""
     async with client(settings, organisation) as http:
         answered(await http.delete(f"/v1/keys/{key}"))
+
+
+async def rotate_master(settings: Settings, out: Path | None) -> int:
+    """How many keys were wrapped anew. Raises StoreError `locked` while a server runs."""
+    path = keys_path(settings)
+    if not path.exists():
+        raise SettingsError(f"There are no keys at {path}; start the service once.")
+    keys = await SqliteFile.open(path, migrations=STEPS, clock=now)
+    try:
+        return await rotate(settings, keys, out)
+    finally:
+        await keys.close()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -48,9 +49,10 @@ def noces(*arguments: str, cwd: Path, **settings: Any) -> subprocess.CompletedPr
 class Server:
     """A `noces serve` process on a port of its own."""
 
-    def __init__(self, path: Path, port: int, **settings: Any) -> None:
+    def __init__(self, path: Path, port: int, arguments: Sequence[str] = (), **settings: Any) -> None:
         self.path = path
         self.port = port
+        self._arguments = arguments
         self.url = f"http://127.0.0.1:{port}"
         self.key = ""
         self.output = ""
@@ -61,7 +63,7 @@ class Server:
 
     def begin(self) -> Self:
         """Start the process, without waiting for it."""
-        arguments = ["serve", "--database", f"sqlite:///{self.path}", "--port", str(self.port)]
+        arguments = ["serve", "--database", f"sqlite:///{self.path}", "--port", str(self.port), *self._arguments]
         self._process = subprocess.Popen(
             [*NOCES, *arguments], cwd=self.path.parent, env=environment(**self._settings), text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
