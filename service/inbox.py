@@ -4,6 +4,7 @@ Nothing verified is dropped: what cannot be mapped, matched or accepted stays wi
 """
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -48,6 +49,10 @@ SECRET_HEADERS = ("authorization", "cookie", "token", "signature", "secret", "pa
 ITEM_STREAM = "inbox"
 SPLIT_ANEW = "the connector was changed and now splits this delivery otherwise: see its other items"
 NOTHING_NEW = "the log says so already, or something newer: see `standing` of the rule's facts"
+
+
+SEALED = "sealed:"
+"""Begins a reason that is stored sealed."""
 
 
 class Receipt(Struct, frozen=True):
@@ -378,7 +383,7 @@ class Inbox:
             item.key,
             status,
             rule=rule,
-            reason=reason,
+            reason=None if reason is None else await self._sealed_reason(organisation, item, reason),
             partnership=partnership,
             called=called,
         )
@@ -388,6 +393,18 @@ class Inbox:
         )  # fmt: skip
         await self._store.append([append])
         self._count(item.source, status)
+
+    async def _sealed_reason(self, organisation: str, item: StoredItem, reason: str) -> str:
+        """A reason may quote what a sender wrote, and so name people: it is sealed where it is stored."""
+        wrapped = await self._vault.wrap(organisation, _reason_place(item), reason.encode())
+        return SEALED + base64.b64encode(wrapped).decode()
+
+    async def reason(self, organisation: str, item: StoredItem) -> str | None:
+        """The reason of what became of an item, opened."""
+        if item.reason is None or not item.reason.startswith(SEALED):
+            return item.reason
+        wrapped = base64.b64decode(item.reason.removeprefix(SEALED))
+        return (await self._vault.unwrap(organisation, _reason_place(item), wrapped)).decode()
 
     # --- again -------------------------------------------------------------------------------------------------------
 
@@ -416,6 +433,10 @@ def _mapped(delivery: StoredDelivery, source: Source, connector: Connector) -> d
     at = datetime.fromisoformat(delivery.received_at)
     arrival = Arrival(delivery.body, delivery.headers, source.id, at)
     return {item.key: item for item in map_delivery(connector, source.settings, arrival)}
+
+
+def _reason_place(item: StoredItem) -> str:
+    return f"reason/{item.source}/{item.key}"
 
 
 def _place(inbox: str) -> str:
