@@ -718,7 +718,7 @@ ALL: dict[str, type[Event]] = {kind.type: kind for kind in _every(Event)}
 
 SYSTEM_PREFIXES = (
     "stage.", "transition.", "policy.", "link.", "key.", "source.", "connector.", "subscription.", "person.",
-    "override.", "log.",
+    "override.", "log.", "text.",
 )  # fmt: skip
 ROUTED: dict[str, str] = {
     "partnership.opened": "POST /v1/partnerships",

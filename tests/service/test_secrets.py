@@ -96,5 +96,7 @@ async def test_what_a_reason_quotes_of_a_sender_is_sealed_where_it_is_stored(htt
 
 async def test_a_refused_delivery_says_nothing_of_the_secret(http, clock):
     source = await add_source(http, "pagerduty", clock)
-    answer: httpx.Response = await http.post(source.url, content=b"{}", headers={"X-PagerDuty-Signature": "v1=" + "0" * 64})
+    answer: httpx.Response = await http.post(
+        source.url, content=b"{}", headers={"X-PagerDuty-Signature": "v1=" + "0" * 64}
+    )
     assert "not-so-secret" not in problem(answer, 401, "mismatch")["detail"]
