@@ -5,7 +5,7 @@ comes between, the next start goes on.
 """
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -110,10 +110,11 @@ class Persons:
         """Forget the free text of one event. Raises ServiceError `not_found` where there is none."""
         page = await self._store.read_log(organisation, after=position - 1, limit=1)
         event = next((each for each in page.events if each.position == position), None)
-        if event is None or not _prose(decode(event)):
+        holder = None if event is None else _text_holder(decode(event))
+        if event is None or holder is None:
             raise ServiceError("not_found", f"There is no event with free text at position {position} here.")
-        await self._record(organisation, event.id, e.TextErased(event=event.id), context, once)
-        return await self._forgotten(organisation, event.id, await self._purge_text(organisation, event))
+        await self._record(organisation, holder, e.TextErased(event=holder), context, once)
+        return await self._forgotten(organisation, holder, await self._purge_text(organisation, holder))
 
     async def resume(self) -> None:
         """Go on with erasures that a crash cut short."""
@@ -124,11 +125,7 @@ class Persons:
             if holder.startswith("per_"):
                 await self._purge_person(organisation, holder)
             else:
-                found = await self._store.query(
-                    "SELECT position FROM events WHERE organisation = ? AND id = ?", (organisation, holder)
-                )
-                page = await self._store.read_log(organisation, after=int(str(found[0][0])) - 1, limit=1)
-                await self._purge_text(organisation, page.events[0])
+                await self._purge_text(organisation, holder)
 
     async def _record(
         self, organisation: str, holder: str, event: e.Event, context: Context, once: Idempotency | None = None
@@ -156,9 +153,11 @@ class Persons:
         mentions, names = await self._mentions(organisation, person), await self._names(organisation, person)
         return await self._purge(organisation, person, await self._deliveries(organisation, mentions, names))
 
-    async def _purge_text(self, organisation: str, event: RecordedEvent) -> int:
-        cause = read_entry(event.entry).causation_id
-        return await self._purge(organisation, event.id, {cause} if cause else set())
+    async def _purge_text(self, organisation: str, holder: str) -> int:
+        sql = "SELECT entry FROM events WHERE organisation = ? AND id = ?"
+        entries = [row[0] for row in await self._store.query(sql, (organisation, holder)) if isinstance(row[0], bytes)]
+        causes = {read_entry(each).causation_id or "" for each in entries}
+        return await self._purge(organisation, holder, {each for each in causes if each.startswith("inb_")})
 
     async def _purge(self, organisation: str, holder: str, deliveries: set[str]) -> int:
         now = instant(self._clock())
@@ -234,14 +233,11 @@ def _values(value: object) -> Sequence[object]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def _prose(data: e.Event) -> Mapping[str, Any]:
-    """The free texts of an event."""
+def _text_holder(data: e.Event) -> str | None:
+    """Whose key opens an event's free text: the event's in which it was said first."""
     fields = personal_fields(type(data))
-    return {
-        name: getattr(data, name)
-        for name, kind in fields.items()
-        if kind == "prose" and getattr(data, name) is not None
-    }
+    values = [getattr(data, name) for name, kind in fields.items() if kind == "prose"]
+    return next((each.p for each in values if isinstance(each, Sealed)), None)
 
 
 def _readable(body: bytes) -> str:

@@ -90,6 +90,16 @@ def unwrap(key: bytes, place: bytes, wrapped: bytes) -> bytes:
         raise SettingsError(message) from error
 
 
+def _said_at(organisation: str, event_id: str, holder: str, field: str) -> bytes:
+    """What a sealed value is bound to: the event in which it was said.
+
+    A text keeps the event that holds its key where the system hands it on (an override's reason, told again by the stage
+    that it forced).
+    """
+    said = event_id if holder.startswith("per_") else holder
+    return f"{organisation}\x1f{said}\x1f{field}".encode()
+
+
 def place_of(organisation: str, holder: str) -> bytes:
     """What a wrapped key is bound to."""
     return f"{organisation}\x1fvault/{holder}".encode()
@@ -254,7 +264,7 @@ class Vault:
         if key is None:
             message = f"No key is at hand for {holder}."
             raise KeyError(message)
-        place = f"{organisation}\x1f{event_id}\x1f{field}".encode()
+        place = _said_at(organisation, event_id, holder, field)
         return Sealed(p=holder, c=_text(wrap(key, place, text.encode())))
 
     async def fetch_keys(self, organisation: str, holders: Sequence[str]) -> None:
@@ -282,7 +292,7 @@ class Vault:
         if key is None:
             return ERASED
         raw = _bytes(sealed.c)
-        place = f"{organisation}\x1f{event_id}\x1f{field}".encode()
+        place = _said_at(organisation, event_id, sealed.p, field)
         try:
             return AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], place).decode()
         except InvalidTag:

@@ -10,6 +10,7 @@ from domain.types import Sealed
 from service.personal import ERASED
 from service.vault import ORGANISATION_KEY
 from tests.service.senders import SERVICE, add_source, incident
+from tests.service.story import power_struggle
 from tests.service.test_personal import everything_in
 from tests.service.world import (
     client,
@@ -273,6 +274,18 @@ async def test_the_log_file_holds_no_key(http, services, tmp_path, clock):
     log = b"".join(path.read_bytes() for path in tmp_path.glob("noces.db*"))
     assert not [each for each in wrapped if each in log]
     assert await raw_key(services, ORGANISATION_KEY) is not None
+
+
+async def test_a_text_that_was_handed_on_is_forgotten_wherever_it_stands(http, keyed):
+    opened = await power_struggle(http)
+    force = {"force": {"to": "power_sharing", "reason": TEXT}}
+    override = (await http.post(f"/v1/partnerships/{opened}/transitions", json=force)).json()["id"]
+    entered = (await (await keyed()).post(f"/v1/overrides/{override}/approve")).json()["events"][1]
+    assert entered["data"]["reason"] == TEXT
+    assert (await http.post(f"/v1/events/{entered['position']}/erase")).status_code == 200
+    told = [each["data"]["reason"] for each in await every_event(http) if each["data"].get("reason")]
+    assert told.count(ERASED) == 2
+    assert TEXT not in told
 
 
 @pytest.mark.parametrize("seed", range(3))

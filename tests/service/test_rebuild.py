@@ -36,6 +36,9 @@ async def lived(http, keyed, services, clock):
     await http.delete(f"/v1/sources/{removed.id}")
     await http.put(f"/v1/partnerships/{opened}/links/jira/project/NP")
     await http.delete(f"/v1/partnerships/{opened}/links/jira/project/NP")
+    await say(http, opened, "contact.designated", side="client", person="Agnès Martin", role="CIO")
+    text = await say(http, opened, "advice.given", advice="a-erased", text="Buy less")
+    await http.post(f"/v1/events/{text['events'][0]['position']}/erase")
     await source.post(incident(1))
     await services.inbox.idle()
     await open_partnership(await keyed(organisation="other"))
@@ -69,6 +72,8 @@ async def test_the_rebuilt_tables_equal_the_live_ones(operator, lived, services)
         ("overrides", "DELETE FROM overrides"),
         ("keys", "UPDATE keys SET scopes = '[\"read\"]'"),
         ("sources", "UPDATE sources SET removed_at = NULL"),
+        ("person_events", "DELETE FROM person_events"),
+        ("erased", "DELETE FROM erased"),
     ],
 )
 async def test_what_was_tampered_with_is_told_and_replaced(operator, lived, services, table, sql):
