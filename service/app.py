@@ -204,13 +204,11 @@ def endpoint(services: Services, route: Route) -> Callable[[Request[Any, Any, An
             answered = await _serve(services, route, request)
             status = answered.status_code or 200
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets a problem document
-            error = services.admission.blame(request.scope, as_service_error(error))
+            error = _blamed(services, request.scope, error)
             status = error.status
             answered = problem_response(error, request)
             if status == 401 and route.path.startswith("/docs"):  # noqa: PLR2004
                 answered.headers["WWW-Authenticate"] = 'Basic realm="noces"'  # so that browsers ask for the key
-            if error.code == "unauthenticated":
-                services.telemetry.unauthenticated(error.reason)
         services.telemetry.answered(route.method, route.path, status, time.perf_counter() - started)
         return answered
 
@@ -282,7 +280,7 @@ def with_live_import(inner: ASGIApp, services: Services) -> ASGIApp:
             told = importing.run_import(call, arriving, call.idempotency_key, every=True)
             lines = services.admission.places.kept(call.principal.key, told)
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets a problem document
-            refused = problem_response(services.admission.blame(scope, as_service_error(error)), request)
+            refused = problem_response(_blamed(services, scope, error), request)
             await refused.to_asgi_response(None, request)(scope, receive, send)
             return
         start: Any = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", NDJSON.encode())]}
@@ -340,6 +338,14 @@ def as_service_error(error: Exception) -> ServiceError:  # noqa: PLR0911  # one 
             return ServiceError("internal", "Something went wrong here, and was logged; nothing was written.")
 
 
+def _blamed(services: Services, scope: Any, error: Exception) -> ServiceError:  # noqa: ANN401  # an ASGI scope
+    """The error that is told; one of authentication is counted, also where its sender is only told to wait."""
+    found = as_service_error(error)
+    if found.code == "unauthenticated":
+        services.telemetry.unauthenticated(found.reason)
+    return services.admission.blame(scope, found)
+
+
 _STORE_DETAIL = {
     "disk_full": "The disk is full; nothing was written. Reading goes on; try again when there is room.",
     "unavailable": "The log cannot be written at the moment; use an Idempotency-Key and try again.",
@@ -358,7 +364,7 @@ def _handling(services: Services) -> Callable[[Request[Any, Any, Any], Exception
     """What answers where no route was found, and what Litestar itself could not do."""
 
     def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-        return problem_response(services.admission.blame(request.scope, as_service_error(error)), request)
+        return problem_response(_blamed(services, request.scope, error), request)
 
     return handle
 

@@ -5,9 +5,8 @@ requests; an issuer that is away locks nobody out whose key is known.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,9 +24,11 @@ from service.settings import Settings, SettingsError
 LONGEST_TOKEN = 8_192
 LARGEST_DOCUMENT = 1_000_000
 FETCH_SECONDS = 5.0
-REFRESH_SECONDS = 3_600.0
+WAIT_SECONDS = 2.0
+"""How long a request waits for the issuer's keys; they are read on behind it."""
+REFRESH = timedelta(hours=1)
 """How old the issuer's keys may grow before they are asked for again, behind a request."""
-PAUSE_SECONDS = 30.0
+PAUSE = timedelta(seconds=30)
 """The least time between two questions to the issuer, however many tokens name unknown keys."""
 LEEWAY = 60
 """Seconds that the issuer's clock may differ from ours."""
@@ -103,7 +104,8 @@ class Tokens:
         self._actor = actor
         self._http = httpx.AsyncClient(timeout=FETCH_SECONDS, follow_redirects=False, transport=transport)
         self._keys: dict[str, IssuerKey] = {}
-        self._fetched = self._asked = float("-inf")
+        self._fetched: datetime | None = None
+        self._asked: datetime | None = None
         self._fetching: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
@@ -162,7 +164,7 @@ class Tokens:
         if found is None:
             await self._fetch_again()
             found = self._known(kid)
-        elif time.monotonic() - self._fetched > REFRESH_SECONDS:
+        elif not self._within(REFRESH, self._fetched):
             self._begin_fetch()
         if found is not None:
             return found
@@ -175,20 +177,24 @@ class Tokens:
             return self._keys.get(kid)
         return next(iter(self._keys.values())) if len(self._keys) == 1 else None
 
+    def _within(self, span: timedelta, since: datetime | None) -> bool:
+        """Whether something is not longer ago; where the clock was set back nobody knows, and it is taken to be."""
+        return since is not None and timedelta() <= self._clock() - since < span
+
     # --- the issuer's keys -----------------------------------------------------------------------------------------
 
     async def _fetch_again(self) -> None:
-        """Wait for the issuer's keys, together with whoever waits already."""
+        """Wait for the issuer's keys a short while, together with whoever waits already."""
         task = self._begin_fetch()
         if task is not None:
-            await asyncio.shield(task)
+            await asyncio.wait((task,), timeout=WAIT_SECONDS)
 
     def _begin_fetch(self) -> asyncio.Task[None] | None:
         if self._fetching is not None and not self._fetching.done():
             return self._fetching
-        if time.monotonic() - self._asked < PAUSE_SECONDS:
+        if self._within(PAUSE, self._asked):
             return None
-        self._asked = time.monotonic()
+        self._asked = self._clock()
         self._fetching = asyncio.create_task(self._fetch(), name="issuer keys")
         return self._fetching
 
@@ -196,19 +202,26 @@ class Tokens:
         try:
             async with asyncio.timeout(2 * FETCH_SECONDS):
                 self._keys = read_keys(await self._published())
-            self._fetched = time.monotonic()
-        except (httpx.HTTPError, msgspec.DecodeError, ValueError, KeyError, TypeError, TimeoutError) as error:
+            self._fetched = self._clock()
+        except (
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            msgspec.DecodeError,
+            ValueError,
+            KeyError,
+            TypeError,
+            TimeoutError,
+        ) as error:
             log.warning("issuer_not_read", issuer=self._rules.issuer, reason=str(error) or type(error).__name__)
 
-    async def _published(self) -> Sequence[Mapping[str, Any]]:
+    async def _published(self) -> Sequence[object]:
         about = await self._document(self._rules.issuer.rstrip("/") + "/.well-known/openid-configuration")
         if about.get("issuer") != self._rules.issuer:
             raise ValueError(f"it calls itself {about.get('issuer')!r}")
         address = str(about["jwks_uri"])
         if urlsplit(address).scheme != urlsplit(self._rules.issuer).scheme:
             raise ValueError("its keys lie at an address of another scheme")
-        keys: Sequence[Mapping[str, Any]] = (await self._document(address))["keys"]
-        return keys
+        return msgspec.convert((await self._document(address))["keys"], list[Any])
 
     async def _document(self, address: str) -> dict[str, Any]:
         async with self._http.stream("GET", address) as answer:
@@ -268,11 +281,13 @@ class Tokens:
         return None if found is None else frozenset([found] if isinstance(found, str) else _texts(found))
 
 
-def read_keys(listed: Sequence[Mapping[str, Any]]) -> dict[str, IssuerKey]:
-    """The keys of a JWK set that may sign tokens, by their ids; others are left out."""
+def read_keys(listed: Sequence[object]) -> dict[str, IssuerKey]:
+    """The keys of a JWK set that may sign tokens, by their ids; others, and what is none, are left out."""
     found: dict[str, IssuerKey] = {}
     for each in listed:
-        kind, curve = str(each.get("kty")), each.get("crv")
+        if not isinstance(each, Mapping):
+            continue
+        kind, curve = str(each.get("kty")), str(each.get("crv"))
         allowed = ALGORITHMS.get((kind, None if kind == "RSA" else curve), ())
         if each.get("alg") is not None:
             allowed = tuple(name for name in allowed if name == each["alg"])
@@ -280,7 +295,7 @@ def read_keys(listed: Sequence[Mapping[str, Any]]) -> dict[str, IssuerKey]:
             continue
         try:
             public = jwt.PyJWK.from_dict(dict(each), algorithm=allowed[0]).key
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, ValueError, TypeError):
             continue
         found[str(each.get("kid", ""))] = IssuerKey(public, allowed)
     return found

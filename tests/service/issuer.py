@@ -25,11 +25,17 @@ class Issuer:
         self.asked: Counter[str] = Counter()
         self.away = False
         self.calls_itself = ""
+        self.beside: list[Any] = []
+        """What else stands in the set of keys."""
+        self.answering = threading.Event()
+        """Clear it, and whoever asks is kept waiting."""
+        self.answering.set()
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.asked[self.path] += 1
+                issuer.answering.wait()
                 body = json.dumps(issuer.answer(self.path)).encode()
                 self.send_response(503 if issuer.away else 200)
                 self.send_header("Content-Length", str(len(body)))
@@ -47,6 +53,7 @@ class Issuer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.answering.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -54,7 +61,7 @@ class Issuer:
     def answer(self, path: str) -> dict[str, Any]:
         if path.endswith("openid-configuration"):
             return {"issuer": self.calls_itself or self.url, "jwks_uri": f"{self.url}/keys"}
-        return {"keys": [self.published(kid) for kid in self.private]}
+        return {"keys": [*self.beside, *(self.published(kid) for kid in self.private)]}
 
     def add(self, algorithm: str = "ES256", kid: str = "k1") -> str:
         make, _ = KINDS[algorithm]

@@ -235,34 +235,91 @@ async def test_keys_are_asked_once_and_a_new_one_is_found(services, issuer, cloc
     # Within the pause nobody asks the issuer again, whatever tokens name.
     await refused(services, issuer.token(now(clock), kid="k2"), "token_key")
     assert sum(issuer.asked.values()) == 2
-    services.tokens._asked = float("-inf")
+    clock.pass_by(seconds=30)
     async with client(services, issuer.token(now(clock), kid="k2")) as http:
         assert (await http.get("/v1/me")).status_code == 200
     assert sum(issuer.asked.values()) == 4
 
 
 async def test_a_withdrawn_key_ends_with_the_next_reading(services, issuer, clock):
-    old = issuer.token(now(clock))
+    old = issuer.token(now(clock), exp=now(clock) + 86_400)
     async with client(services, old) as http:
         assert (await http.get("/v1/me")).status_code == 200
         del issuer.private["k1"]
         issuer.add("EdDSA", "k2")
-        services.tokens._asked = float("-inf")
+        clock.pass_by(seconds=30)
         async with client(services, issuer.token(now(clock), kid="k2")) as new:
             assert (await new.get("/v1/me")).status_code == 200
-        services.tokens._asked = services.tokens._fetched
         problem(await http.get("/v1/me"), 401, "unauthenticated")
 
 
 async def test_an_issuer_that_is_away_locks_nobody_out_whose_key_is_known(services, issuer, clock):
-    token = issuer.token(now(clock))
+    token = issuer.token(now(clock), exp=now(clock) + 86_400)
     async with client(services, token) as http:
         assert (await http.get("/v1/me")).status_code == 200
         issuer.away = True
-        services.tokens._asked = services.tokens._fetched = float("-inf")
+        for _ in range(3):
+            clock.pass_by(hours=1)
+            assert (await http.get("/v1/me")).status_code == 200
+
+
+async def test_keys_an_hour_old_are_asked_for_again_behind_the_request(services, issuer, clock):
+    old = issuer.token(now(clock), exp=now(clock) + 86_400)
+    async with client(services, old) as http:
         assert (await http.get("/v1/me")).status_code == 200
-        await services.tokens._fetching
+        issuer.answering.clear()
+        del issuer.private["k1"]
+        issuer.add("ES256", "k2")
+        clock.pass_by(hours=1)
+        assert (await http.get("/v1/me")).status_code == 200  # though the issuer has not answered
+        issuer.answering.set()
+        async with client(services, issuer.token(now(clock), kid="k2")) as new:
+            assert (await new.get("/v1/me")).status_code == 200  # it waits for the same answer
+        problem(await http.get("/v1/me"), 401, "unauthenticated")
+    assert sum(issuer.asked.values()) == 4
+
+
+async def test_an_issuer_that_hangs_keeps_no_request_and_no_known_key_waiting(services, issuer, clock):
+    issuer.answering.clear()
+    async with client(services, issuer.token(now(clock))) as http, client(services, await make_key(services)) as keyed:
+        waiting = asyncio.create_task(http.get("/v1/me"))
+        assert (await keyed.get("/v1/me")).status_code == 200
+        assert not waiting.done()
+        problem(await waiting, 503, "unavailable")
+        # The question is still under way: its answer counts, without another one.
+        issuer.answering.set()
         assert (await http.get("/v1/me")).status_code == 200
+    assert sum(issuer.asked.values()) == 2
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "a text",
+        None,
+        7,
+        {},
+        {"kty": "oct", "k": "c2VjcmV0", "kid": "k9"},
+        {"kty": "OKP", "crv": ["Ed25519"], "kid": "k9"},
+        {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "k9"},
+        {"kty": "RSA", "n": 5, "e": "AQAB", "kid": "k9"},
+    ],
+)
+async def test_junk_among_the_issuers_keys_takes_no_good_one_away(services, issuer, clock, junk):
+    issuer.beside.append(junk)
+    async with client(services, issuer.token(now(clock))) as http:
+        assert (await http.get("/v1/me")).status_code == 200
+    issuer.private["k9"] = issuer.private["k1"]
+    await refused(services, issuer.token(now(clock), kid="k9"), "token_key")
+
+
+async def test_a_refused_token_is_counted_wherever_it_is_sent(services, issuer, clock):
+    before = count(services, "token_expired")
+    async with client(services, issuer.token(now(clock), exp=now(clock) - 60)) as http:
+        for query in ("", "?results=all"):
+            headers = {"Content-Type": "application/x-ndjson"}
+            problem(await http.post(f"/v1/facts{query}", content=b"{}", headers=headers), 401, "unauthenticated")
+    assert count(services, "token_expired") == before + 2
 
 
 async def test_an_issuer_that_was_never_reached_is_told_as_such(services, issuer, clock):
