@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import importing, inbound, memory, micro, posting, replay, scale, start, stream
+from bench import importing, inbound, limiting, memory, micro, posting, replay, scale, start, stream
 from bench.processes import ROOT
 from bench.rows import Row, conditions, table, write
 from bench.sizes import BIG, PUBLISHED, QUICK
@@ -22,6 +22,7 @@ MEASURES: dict[str, Callable[[Workplace], list[Row]]] = {
     "inbound": inbound.measure,
     "memory": memory.measure,
     "start": start.measure,
+    "limits": limiting.measure,
     "micro": micro.measure,
 }
 

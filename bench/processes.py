@@ -57,7 +57,11 @@ def serving(database: Path, key: str = "") -> Iterator[Server]:
     """A server of its own process on a database; the key is its first one, or the given one."""
     port = free_port()
     command = [sys.executable, "-m", "bench.server", str(database), str(port)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        database.with_suffix(".log").open("ab") as log,
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log) as process,
+    ):
         try:
             assert process.stdout is not None
             told = msgspec.json.decode(process.stdout.readline())

@@ -1,6 +1,7 @@
 """The doctor: settings that are unsafe or slow, each with what to do about it."""
 
 import os
+import resource
 import shutil
 import stat
 from pathlib import Path
@@ -10,11 +11,18 @@ from msgspec import Struct
 
 from events.lock import read_lock
 from events.store import Database
+from service.hosts import listed
 from service.master import key_file
-from service.settings import Settings, keys_path
+from service.settings import OTHER_FILES, Settings, keys_path
 
 NETWORK_FILE_SYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs")
 ROOM = 1_000_000_000
+LONGEST_DEADLINE = 300
+"""Seconds beyond which a deadline protects nobody."""
+MOST_REQUESTS = 600_000
+"""Requests a minute that no single process answers."""
+MOST_HELD = 4_000_000_000
+"""Bytes of bodies that may be held at once before somebody should think about it."""
 SAFE_SQLITE = (3, 51, 3)
 
 
@@ -31,6 +39,7 @@ async def examine(settings: Settings, database: Database | None) -> list[Finding
     path = settings.database_path.absolute()
     findings = [_address(settings), _base_url(settings), _master_key(settings), _keys(settings), _demo(settings)]
     findings += [_permissions(path), _file_system(path), _room(path), _holder(path)]
+    findings += [*_exposure(settings), _connections(settings), _deadlines(settings), _rates(settings)]
     if database is not None:
         findings += await _database(database)
     return findings
@@ -126,6 +135,60 @@ def _holder(path: Path) -> Finding:
     return Finding(
         "ok", "lock", f"a server runs (pid {held.get('pid')}, {held.get('url')})" if held else "no server runs"
     )
+
+
+def _exposure(settings: Settings) -> list[Finding]:
+    """For whom it answers, and what strangers may read."""
+    if _is_local(settings) and not settings.public_base_url:
+        return [Finding("ok", "exposure", "for this machine only")]
+    found = []
+    if not settings.allowed_hosts:
+        found.append(Finding("warning", "allowed_hosts", "is not set: every Host header is answered; name your hosts"))
+    if settings.metrics == "public":
+        detail = "is public: figures of all organisations can be read by everybody; set NOCES_METRICS=key"
+        found.append(Finding("warning", "metrics", detail))
+    if not settings.proxies:
+        detail = "is not set: behind a proxy all strangers count as one address; name its network"
+        found.append(Finding("warning", "proxies", detail))
+    if any(each.startswith("http://") for each in listed(settings.cors_origins)):
+        detail = f"{settings.cors_origins}: pages without https may use the API from a browser"
+        found.append(Finding("unsafe", "cors_origins", detail))
+    return found or [Finding("ok", "exposure", "hosts, metrics and proxies are set")]
+
+
+def _connections(settings: Settings) -> Finding:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < settings.connections + OTHER_FILES:
+        detail = f"{settings.connections} connections, but the system allows {hard} open files: raise it (ulimit -n)"
+        return Finding("unsafe", "connections", detail)
+    if settings.streams >= settings.connections:
+        detail = f"{settings.streams} streams may take all {settings.connections} connections: lower NOCES_STREAMS"
+        return Finding("warning", "connections", detail)
+    return Finding("ok", "connections", f"{settings.connections} at once, {settings.streams} of them streams")
+
+
+def _deadlines(settings: Settings) -> Finding:
+    """Deadlines so long that slow callers could hold every connection."""
+    deadlines = {name: getattr(settings, f"{name}_seconds") for name in ("head", "receive", "send", "idle")}
+    long = [f"{name} {seconds:g} s" for name, seconds in deadlines.items() if seconds > LONGEST_DEADLINE]
+    if long:
+        detail = f"{', '.join(long)}: slow callers hold connections that long; at most {LONGEST_DEADLINE} is sane"
+        return Finding("unsafe", "deadlines", detail)
+    return Finding("ok", "deadlines", ", ".join(f"{name} {seconds:g} s" for name, seconds in deadlines.items()))
+
+
+def _rates(settings: Settings) -> Finding:
+    """Limits so high that they limit nothing, and bodies so large that a few fill the memory."""
+    quotas = {name: getattr(settings, f"{name}_requests") for name in ("key", "address", "source")}
+    loose = [f"NOCES_{name.upper()}_REQUESTS={quota}" for name, quota in quotas.items() if quota > MOST_REQUESTS]
+    held = settings.connections * max(settings.body_limit, settings.hook_body_limit)
+    if loose:
+        detail = f"{', '.join(loose)}: more than this service answers in a minute, so nobody is held up"
+        return Finding("warning", "rates", detail)
+    if held > MOST_HELD:
+        detail = f"bodies of {settings.connections} connections may hold {held // 1_000_000} MB: lower one of the two"
+        return Finding("warning", "rates", detail)
+    return Finding("ok", "rates", ", ".join(f"{quota} a minute for one {name}" for name, quota in quotas.items()))
 
 
 async def _database(database: Database) -> list[Finding]:

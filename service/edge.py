@@ -53,8 +53,7 @@ def with_edge(inner: App, settings: Settings, new_id: Callable[[str], str], tell
             await send(message)
 
         try:
-            hosts = [value for name, value in scope["headers"] if name == b"host"]
-            check_host(path, hosts)
+            check_host(scope)
             if method == "OPTIONS" and origin is not None and b"access-control-request-method" in headers:
                 await _answer_preflight(send_on, origins.preflight(path, origin))
             else:
@@ -78,8 +77,8 @@ def _request_id(given: bytes | None, new_id: Callable[[str], str]) -> str:
 
 def _completed(given: Headers, more: Headers) -> Headers:
     """An answer's headers with what every answer carries; what the route said itself stays."""
-    said = {name for name, _ in given}
-    return [*given, *more, *(each for each in UNLESS_SAID if each[0] not in said)]
+    said = dict(given)
+    return [*given, *more, *[each for each in UNLESS_SAID if each[0] not in said]]
 
 
 async def _answer_preflight(send: Any, allowed: Headers) -> None:  # noqa: ANN401  # as above

@@ -1,7 +1,8 @@
 """For which hosts this service answers, and to pages of which origins."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from service.errors import ServiceError
 from service.headers import Headers
@@ -30,8 +31,8 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(each.strip().lower() for each in text.split(",") if each.strip())
 
 
-def host_check(settings: Settings) -> Callable[[str, list[bytes]], None]:
-    """A check of (path, Host headers) that raises ServiceError `bad_request`. Raises SettingsError."""
+def host_check(settings: Settings) -> Callable[[Mapping[str, Any]], None]:
+    """A check of a request's ASGI scope that raises ServiceError `bad_request`. Raises SettingsError."""
     allowed = listed(settings.allowed_hosts)
     for each in allowed:
         if not _HOST.fullmatch(each):
@@ -40,10 +41,11 @@ def host_check(settings: Settings) -> Callable[[str, list[bytes]], None]:
     names = frozenset(each for each in allowed if not each.startswith("*."))
     endings = tuple(each[1:] for each in allowed if each.startswith("*."))
 
-    def check(path: str, given: list[bytes]) -> None:
-        if len(given) > 1:
+    def check(scope: Mapping[str, Any]) -> None:
+        given = [value for name, value in scope["headers"] if name == b"host"]
+        if len(given) != 1 and (given or scope["http_version"] == "1.1"):
             raise ServiceError("bad_request", f"The request has {len(given)} Host headers; send one.")
-        if not allowed or path in PROBES:
+        if not allowed or scope["path"] in PROBES:
             return
         host = re.sub(r":\d*$", "", given[0].decode("latin-1").lower()).removesuffix(".") if given else ""
         if host not in names and not host.endswith(endings or ("\0",)):

@@ -44,32 +44,33 @@ class Told(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RequestLog:
-    """Writes the lines of a turn of the event loop at once: a system call for many requests."""
+    """Writes the lines of a turn of the event loop at once: one instant and one system call for many requests."""
 
     def __init__(self, write: Callable[[bytes], object], clock: Callable[[], datetime], *, json: bool) -> None:
         self._write = write
         self._clock = clock
-        self._encode = self._as_json if json else self._as_text
-        self._lines: list[bytes] = []
+        self._encode = _as_json if json else _as_text
+        self._told: list[Told] = []
 
     def tell(self, told: Told) -> None:
         """Write a line, soon."""
-        if not self._lines:
+        if not self._told:
             asyncio.get_running_loop().call_soon(self.flush)
-        self._lines.append(self._encode(told))
+        self._told.append(told)
 
     def flush(self) -> None:
         """Write what is not yet written."""
-        lines, self._lines = self._lines, []
+        told, self._told = self._told, []
+        at = f"{self._clock():%Y-%m-%dT%H:%M:%S.%fZ}"
         with suppress(OSError):  # nobody reads the log any more: no reason to serve nobody
-            self._write(b"".join(lines))
+            self._write(b"".join([self._encode(at, each) for each in told]))
 
-    def _as_json(self, told: Told) -> bytes:
-        line = msgspec.json.encode(told)
-        return b'{"event":"request","timestamp":"%s",%s\n' % (self._clock().isoformat().encode(), line[1:])
 
-    def _as_text(self, told: Told) -> bytes:
-        asked = " ".join(each for each in (told.key, told.organisation, told.reason) if each)
-        at = f"{self._clock():%Y-%m-%dT%H:%M:%SZ}"
-        line = f"{at} {told.method} {told.route or '-'} {told.status} {told.ms:g} ms {told.request_id} {asked}"
-        return line.rstrip().encode() + b"\n"
+def _as_json(at: str, told: Told) -> bytes:
+    return b'{"event":"request","timestamp":"%s",%s\n' % (at.encode(), msgspec.json.encode(told)[1:])
+
+
+def _as_text(at: str, told: Told) -> bytes:
+    asked = f"{told.key or ''} {told.organisation or ''} {told.reason or ''}".rstrip()
+    line = f"{at} {told.method} {told.route or '-'} {told.status} {told.ms:g} ms {told.request_id} {asked}\n"
+    return line.encode()

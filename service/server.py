@@ -20,12 +20,10 @@ from msgspec.structs import replace
 from service.app import build, first_start, running
 from service.protocol import bounded
 from service.request_log import RequestLog, Told
-from service.settings import Settings, SettingsError
+from service.settings import OTHER_FILES, Settings, SettingsError
 from service.telemetry import configure_logs
 
 BACKLOG = 2_048
-OTHER_FILES = 100
-"""Open files beside connections: the database, its readers, spooled reports."""
 
 
 def run_server(serving: Coroutine[None, None, None]) -> None:

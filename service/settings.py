@@ -15,6 +15,10 @@ Count = Annotated[int, Meta(gt=0)]
 Exposure = Literal["public", "key", "off"]
 
 
+OTHER_FILES = 100
+"""Open files beside connections: the database, its readers, spooled reports."""
+
+
 class SettingsError(Exception):
     """A setting cannot be used; the message names the variable and what it takes."""
 

@@ -129,6 +129,25 @@ def test_http_1_0_is_answered_and_the_connection_ended(standing):
         assert statuses(raw_answer(standing, raw)) == [201]
 
 
+def test_a_request_names_its_host_as_its_version_wants(standing):
+    asked = "GET /healthz HTTP/{}\r\nConnection: close\r\n{}\r\n"
+    for version, host, status in (
+        ("1.1", "", 400),
+        ("1.1", "Host: x\r\n", 200),
+        ("1.0", "", 200),
+        ("1.1", "Host: x\r\nHost: x\r\n", 400),
+    ):
+        assert statuses(raw_answer(standing, asked.format(version, host).encode())) == [status]
+
+
+def test_a_body_packed_on_its_way_is_refused(standing):
+    raw = keyed(standing, "Transfer-Encoding: gzip, chunked", "Connection: close", body=chunk(BODY))
+    with standing.client() as http:
+        before = newest(http)
+        assert statuses(raw_answer(standing, raw)) == [415]
+        unchanged(standing, http, before)
+
+
 def test_headers_are_counted(standing):
     closing = "Connection: close"
     most = [f"X-{number}: x" for number in range(98)]

@@ -107,7 +107,7 @@ def test_a_request_is_told_with_who_asked_what_and_what_came_of_it(serve):
     for request_id, told in wanted.items():
         line = found[request_id]
         assert line.pop("ms") >= 0
-        assert line.pop("timestamp").endswith("+00:00")
+        assert line.pop("timestamp").endswith("Z")
         assert line == {"event": "request", "request_id": request_id, **told}
     refused = [line for line in lines(server) if line["event"] == "unauthenticated"]
     assert [(line["reason"], line["request_id"]) for line in refused] == [("key_format", "mine-5")]
