@@ -147,6 +147,9 @@ class Keys:
         self._clock = clock
         self._ids = ids
         self._known: dict[str, Known] = {}
+        self._forgotten = 0
+        """How often all was forgotten: what was read before the last time is not kept."""
+        self._rotating = asyncio.Lock()
         self._used: dict[tuple[str, str], datetime] = {}
         self._telling: asyncio.Task[None] | None = None
         self.run_token = secrets.token_urlsafe(32)
@@ -197,6 +200,7 @@ class Keys:
     def forget(self) -> None:
         """Ask the tables again for every key."""
         self._known.clear()
+        self._forgotten += 1
 
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:
         """The caller. Raises ServiceError `unauthenticated`, the same for every reason."""
@@ -223,6 +227,7 @@ class Keys:
 
     async def _load(self, key: str, now: datetime) -> Known | None:
         self._known.pop(key, None)
+        forgotten = self._forgotten
         owned = await table.owner(self._query, key)
         if owned is None or owned.digest is None:
             return None
@@ -234,8 +239,10 @@ class Keys:
             partnerships=None if found.partnerships is None else frozenset(found.partnerships),
             expires_at=found.expires_at, requests_per_minute=found.requests_per_minute,
         )  # fmt: skip
-        self._known[key] = Known(owned, principal, now)
-        return self._known[key]
+        known = Known(owned, principal, now)
+        if forgotten == self._forgotten:
+            self._known[key] = known
+        return known
 
     # --- administration --------------------------------------------------------------------------------------------
 
@@ -273,13 +280,14 @@ class Keys:
     ) -> str | None:
         """A new secret for a key, told this once; the one before it works for the overlap, or ends at once."""
         text, digest = mint(key)
-        before = await table.owner(self._query, key)
-        owned = table.Owned(organisation, digest, None, None)
-        until = self._clock() + overlap if overlap and before is not None else None
-        if until is not None and before is not None:
-            owned = replace(owned, earlier=before.digest, earlier_until=microseconds(until))
-        rotated = e.KeyRotated(key=key, overlap_until=instant(until))
-        made = await self._administer(organisation, [rotated], context, [table.owned_row(key, owned)], once)
+        async with self._rotating:  # one by one: the secret before is the one that the rotation before has told
+            before = await table.owner(self._query, key)
+            owned = table.Owned(organisation, digest, None, None)
+            until = self._clock() + overlap if overlap and before is not None else None
+            if until is not None and before is not None:
+                owned = replace(owned, earlier=before.digest, earlier_until=microseconds(until))
+            rotated = e.KeyRotated(key=key, overlap_until=instant(until))
+            made = await self._administer(organisation, [rotated], context, [table.owned_row(key, owned)], once)
         return None if made.replayed else text
 
     async def revoke(self, organisation: str, key: str, context: Context) -> None:
