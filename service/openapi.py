@@ -31,6 +31,7 @@ SCHEMES = ("bearer", "key", "basic")
 KEYED = (401, 403)
 ALWAYS = (400, 429, 500, 503)
 LIMITED = 429
+COUNTED = ["RateLimit-Policy", "RateLimit"]
 WRITING = (413, 507)
 DOCS = ("text/css", "image/svg+xml", JSON)
 
@@ -158,7 +159,7 @@ def _problem(status: int) -> Json:
     told = "\n".join(f"- `{code}`: {GUIDE[code].meaning}" for code in codes)
     more = ["Retry-After"] if status in RETRY_AFTER else ["WWW-Authenticate"] if status == KEYED[0] else []
     if status == LIMITED:
-        more += ["RateLimit-Policy", "RateLimit"]
+        more += COUNTED
     narrowed = {"properties": {"status": {"const": status}, "code": {"enum": codes}}}
     return {
         "description": f"{TITLES[status]}.\n\n{told}",
@@ -344,6 +345,8 @@ def _told(route: Route, status: int, name: str | None) -> str:
 
 def _answer_headers(route: Route, status: int, name: str | None) -> list[str]:
     found = ["X-Request-Id"]
+    if _is_counted(route):
+        found += COUNTED
     if name in ("Partnership", "Recorded"):
         found.append("ETag")
     if status == 201 and name in ("Partnership", "NewKey", "NewSource", "ConnectorTitle", "AdoptedPolicy"):  # noqa: PLR2004
@@ -353,6 +356,12 @@ def _answer_headers(route: Route, status: int, name: str | None) -> list[str]:
     if _repeatable(route):
         found.append("Idempotency-Replayed")
     return found
+
+
+def _is_counted(route: Route) -> bool:
+    """Whether an answer tells of a rate: not to who asks whether the service lives, who shakes hands, or the operator."""
+    shaking_hands = route.path.startswith("/hooks/") and route.method != "POST"
+    return route.path not in PROBES and route.scope != OPERATOR and not shaking_hands
 
 
 def _content(route: Route, status: int, name: str) -> Json:

@@ -15,6 +15,8 @@ from service.settings import Settings
 NEVER = math.inf
 UPGRADING = (b"connection", b"upgrade", b"http2-settings")
 """Headers by which a caller asks for another protocol; those who do want the connection kept."""
+TAKEN = 16_384
+"""Bytes that a caller must take of its answers within `send_seconds`, or be given up."""
 SWEEPS = 4
 """How often within the shortest deadline the connections are looked at: one is closed at most a fourth later."""
 
@@ -66,7 +68,9 @@ class _BoundedProtocol(HttpToolsProtocol):
     _head_since = NEVER
     """Since when a head is awaited."""
     _stuck_since = NEVER
-    """Since when the caller has not taken what was written to it."""
+    """Since when the caller has taken hardly anything of what was written to it."""
+    _lying = 0
+    """How much lay there at that time."""
     _running: RequestResponseCycle | None = None
     """The request that is being answered; those behind it wait in the pipeline."""
 
@@ -88,8 +92,8 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def look(self, now: float) -> None:
         """End what has taken too long: a head that does not arrive, an answer that nobody takes."""
-        if self.transport.is_closing():
-            self._stuck_since = min(self._stuck_since, now)
+        if self._stuck_since != NEVER or self.transport.is_closing():
+            self._look_at_what_lies(now)
         if now - self._stuck_since > self.limits.send_seconds:
             self.transport.abort()
         elif now - self._head_since > self.limits.head_seconds and not self.transport.is_closing():
@@ -99,6 +103,11 @@ class _BoundedProtocol(HttpToolsProtocol):
                 self._refuse(ServiceError("bad_request", f"The head did not arrive within {seconds:g} seconds."))
             else:
                 self.transport.close()
+
+    def _look_at_what_lies(self, now: float) -> None:
+        lying = self.transport.get_write_buffer_size()
+        if self._stuck_since == NEVER or self._lying - lying >= TAKEN:
+            self._stuck_since, self._lying = now, lying
 
     # --- what arrives --------------------------------------------------------------------------------------------------
 
@@ -171,7 +180,7 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stuck_since = self.loop.time()
+        self._stuck_since, self._lying = self.loop.time(), self.transport.get_write_buffer_size()
 
     def resume_writing(self) -> None:
         self._stuck_since = NEVER

@@ -59,7 +59,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     receive_seconds: Seconds = 30.0
     """How long a request body may take to arrive; of an import, each piece of it."""
     send_seconds: Seconds = 30.0
-    """How long a caller may leave what was written to it lying."""
+    """In which time a caller must take 16 KB of an answer that waits for it, or its rest."""
     idle_seconds: Annotated[int, Meta(gt=0)] = 75
     """How long a connection is kept between two requests: longer than proxies keep theirs, which is mostly 60 seconds."""
     connections: Count = 1_000

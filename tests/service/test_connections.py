@@ -1,12 +1,18 @@
 """Connections: framing that could be read in two ways, heads without measure, callers that are slow, too many at once."""
 
+import asyncio
 import json
+import math
 import socket
 import threading
 
 import httpx
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
+from service.protocol import bounded
+from service.settings import Settings
 from tests.service.processes import PATIENCE
 from tests.service.wire import connect, is_held, newest, raw_answer, request, rest, statuses, unchanged
 
@@ -231,3 +237,69 @@ def test_a_caller_that_takes_its_answers_gets_all_of_them(serve):
     with connect(server) as busy:
         busy.sendall(request("GET", "/openapi.json") * 40 + request("GET", "/healthz", "Connection: close"))
         assert statuses(rest(busy)) == [200] * 41
+
+
+class Wire:
+    """A transport whose caller takes as much as a test says."""
+
+    def __init__(self):
+        self.lying = 0
+        self.closing = self.aborted = False
+
+    def get_extra_info(self, name, default=None):
+        return default
+
+    def get_write_buffer_size(self):
+        return self.lying
+
+    def is_closing(self):
+        return self.closing
+
+    def close(self):
+        self.closing = True
+
+    def abort(self):
+        self.closing = self.aborted = True
+
+
+def written_to(seconds, *, closing):
+    """A connection on which a megabyte lies, kept or about to be closed."""
+
+    async def nothing(scope, receive, send):
+        """Asked for by nobody here."""
+
+    config = uvicorn.Config(nothing, log_config=None, ws="none", lifespan="off")
+    kind = bounded(Settings(send_seconds=seconds))
+    protocol = kind(config, ServerState(), {}, asyncio.get_running_loop())
+    wire = Wire()
+    protocol.connection_made(wire)
+    protocol._head_since = math.inf
+    wire.lying = 1_000_000
+    protocol.pause_writing()
+    if closing:
+        wire.close()
+    return protocol, wire
+
+
+@pytest.mark.parametrize("closing", [False, True])
+async def test_a_caller_that_takes_its_answer_slowly_but_steadily_is_waited_for(closing):
+    protocol, wire = written_to(10.0, closing=closing)
+    now = protocol.loop.time()
+    for second in range(1, 50):
+        wire.lying -= 20_000
+        protocol.look(now + 9 * second)
+        assert not wire.aborted
+    protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize("closing", [False, True])
+async def test_a_caller_that_takes_a_byte_now_and_then_is_not(closing):
+    protocol, wire = written_to(10.0, closing=closing)
+    now = protocol.loop.time()
+    for second in range(1, 10):
+        wire.lying -= 1
+        protocol.look(now + second)
+        assert not wire.aborted
+    protocol.look(now + 12)
+    assert wire.aborted
+    protocol.connection_lost(None)

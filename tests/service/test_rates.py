@@ -324,6 +324,9 @@ def test_the_document_tells_of_429_on_every_route():
         for method, operation in methods.items():
             if path not in ("/healthz", "/readyz"):
                 assert "429" in operation["responses"], (method, path)
+        told = [each["headers"].keys() for status, each in operation["responses"].items() if "headers" in each]
+        counted = path not in ("/healthz", "/readyz", "/v1/rebuild") and (path != "/hooks/{source}" or method == "post")
+        assert all(("RateLimit" in each) == counted for each in told), (method, path)
     assert {"Retry-After", "RateLimit", "RateLimit-Policy"} <= document["components"]["responses"]["Problem429"][
         "headers"
     ].keys()
