@@ -10,11 +10,16 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+
+def _rsa() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65_537, 2_048)
+
+
 KINDS: dict[str, Any] = {
-    "RS256": (lambda: rsa.generate_private_key(65_537, 2_048), RSAAlgorithm),
-    "PS256": (lambda: rsa.generate_private_key(65_537, 2_048), RSAAlgorithm),
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), (_rsa, RSAAlgorithm)),
     "ES256": (lambda: ec.generate_private_key(ec.SECP256R1()), ECAlgorithm),
     "ES384": (lambda: ec.generate_private_key(ec.SECP384R1()), ECAlgorithm),
+    "ES512": (lambda: ec.generate_private_key(ec.SECP521R1()), ECAlgorithm),
     "EdDSA": (ed25519.Ed25519PrivateKey.generate, OKPAlgorithm),
 }
 

@@ -188,3 +188,33 @@ async def test_keys_end_with_a_restart_only_where_they_ended_before(tmp_path, cl
             assert (await http.get("/v1/me")).status_code == 200
         async with client(services, revoked) as http:
             problem(await http.get("/v1/me"), 401, "unauthenticated")
+
+
+async def test_why_a_key_was_refused_is_counted_and_logged_and_the_key_never(services, http, clock, capsys):
+    made = [(await http.post("/v1/keys", json={"scopes": ["read"]})).json() for _ in range(2)]
+    expired = await make_key(services, expires_at=clock.now)
+    await http.delete(f"/v1/keys/{made[0]['id']}")
+    rotated = (await http.post(f"/v1/keys/{made[1]['id']}/rotate")).json()
+    for text, reason in (
+        (made[0]["key"], "key_unknown"),
+        (made[1]["key"], "key_secret"),
+        (expired, "key_expired"),
+        ("noces_1_2", "key_format"),
+    ):
+        capsys.readouterr()
+        before = refusals(services, reason)
+        async with client(services, text) as other:
+            answer = await other.get("/v1/me")
+            problem(answer, 401, "unauthenticated")
+        assert refusals(services, reason) == before + 1
+        logged = "".join(capsys.readouterr())
+        assert reason in logged
+        assert text not in logged + answer.text
+    before = refusals(services, "key_secret")
+    async with client(services, rotated["key"]) as other:
+        assert (await other.get("/v1/me")).status_code == 200
+    assert refusals(services, "key_secret") == before
+
+
+def refusals(services, reason):
+    return services.telemetry.registry.get_sample_value("noces_unauthenticated_total", {"reason": reason}) or 0

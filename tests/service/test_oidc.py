@@ -218,6 +218,16 @@ async def test_what_is_no_token_is_refused(services, issuer, clock):
     await refused(services, good[:-4] + ("AAAA" if good[-4:] != "AAAA" else "BBBB"), "token_signature")
 
 
+async def test_why_a_token_was_refused_is_logged_and_the_token_never(services, issuer, clock, capsys):
+    at = now(clock)
+    for changed, reason in (({"exp": at - 60}, "token_expired"), ({"aud": "billing"}, "token_audience")):
+        token = issuer.token(at, sub="anne@example.org", **changed)
+        await refused(services, token, reason)
+        logged = "".join(capsys.readouterr())
+        assert reason in logged
+        assert not [part for part in (*token.split("."), "anne") if part in logged]
+
+
 async def test_an_oversized_token_is_not_even_parsed(services, issuer, clock):
     await refused(services, issuer.token(now(clock), pad="x" * LONGEST_TOKEN), "token_too_long")
     assert not issuer.asked
