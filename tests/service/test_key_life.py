@@ -1,12 +1,14 @@
 """The life of a key: made, listed, changed, rotated, revoked; its text told once, and when it was last used."""
 
 import asyncio
+import json
 
 import pytest
 
 from events.store import Change
 from service.auth import Keys
 from service.errors import ServiceError
+from tests.service.processes import noces
 from tests.service.world import client, get, head, make_key, problem, settings_of, started
 
 
@@ -218,3 +220,22 @@ async def test_why_a_key_was_refused_is_counted_and_logged_and_the_key_never(ser
 
 def refusals(services, reason):
     return services.telemetry.registry.get_sample_value("noces_unauthenticated_total", {"reason": reason}) or 0
+
+
+def test_a_key_that_another_process_revokes_ends_at_once_and_the_log_names_the_operator(standing, tmp_path):
+    def keys(*arguments):
+        told = noces(
+            "keys", *arguments, "--json", "--database", f"sqlite:///{standing.path}", cwd=tmp_path, organisation="acme"
+        )
+        assert told.returncode == 0, told.stderr
+        return json.loads(told.stdout)
+
+    made = keys("create", "--scopes", "read")
+    reports = {"Authorization": f"Bearer {made['key']}"}
+    with standing.client() as http:
+        assert http.get("/v1/me", headers=reports).json()["key"] == made["id"]
+        keys("revoke", made["id"])
+        problem(http.get("/v1/me", headers=reports), 401, "unauthenticated")
+        events = http.get("/v1/events", params={"type": "key.*", "limit": 500}).json()["items"]
+        acts = [(each["type"], each["actor"]) for each in events if each["data"]["key"] == made["id"]]
+        assert acts == [("key.created", "operator"), ("key.revoked", "operator")]
