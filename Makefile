@@ -39,12 +39,13 @@ test: setup ## every promise, once
 test-long: setup ## the campaigns as well: more examples, more rounds
 	$(BIN)/python -m pytest -m "long or not long" --hypothesis-profile=long $(TEST_FLAGS)
 
-check: setup ## lint, format, types, import rules, dependencies
+check: setup ## lint, format, types, import rules, dependencies and what is known of them
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/deptry .
+	$(BIN)/python .ci/audit.py
 
 bench: setup ## measure side by side
 	$(BIN)/python -m bench

@@ -301,7 +301,8 @@ def with_live_import(inner: ASGIApp, services: Services) -> ASGIApp:
 def _is_live(scope: Scope, route: Route) -> bool:
     if scope["type"] != ScopeType.HTTP or (scope["method"], scope["path"]) != (route.method, route.path):
         return False
-    return parse_qs(scope["query_string"]).get(b"results") == [b"all"]
+    # Latin-1 takes any byte; of bytes, `parse_qs` makes ASCII and stumbles over the others.
+    return parse_qs(scope["query_string"].decode("latin-1")).get("results") == ["all"]
 
 
 # --- errors ------------------------------------------------------------------------------------------------------------
@@ -423,4 +424,4 @@ def build(services: Services, routes: Sequence[Route] = ROUTES, tell: Callable[[
         exception_handlers={HTTPException: handle, Exception: handle},
         request_max_body_size=None, logging_config=None,
     )  # fmt: skip
-    return with_edge(with_live_import(litestar, services), services.settings, services.ids.new, tell)
+    return with_edge(with_live_import(litestar, services), services.settings, services.ids.new, tell, as_service_error)

@@ -21,10 +21,13 @@ _ID = re.compile(f"(?!noces_)(?:{PATTERN})")
 """A request id that may stand in logs: no blank and no @, so no name or address, and no key."""
 
 
-def with_edge(inner: App, settings: Settings, new_id: Callable[[str], str], tell: Callable[[Told], None] | None) -> App:
+def with_edge(
+    inner: App, settings: Settings, new_id: Callable[[str], str], tell: Callable[[Told], None] | None,
+    foreseen: Callable[[Exception], ServiceError],
+) -> App:  # fmt: skip
     """Name each request, check its host, answer browsers' questions, add what every answer carries, tell of each.
 
-    Raises SettingsError where hosts or origins are none.
+    `foreseen` names any error as a published one. Raises SettingsError where hosts or origins are none.
     """
     check_host, origins = host_check(settings), Origins(settings)
     always = [*ON_EVERY_ANSWER, *([STRICT_TRANSPORT] if settings.base_url.startswith("https://") else [])]
@@ -58,10 +61,10 @@ def with_edge(inner: App, settings: Settings, new_id: Callable[[str], str], tell
                 await _answer_preflight(send_on, origins.preflight(path, origin))
             else:
                 await inner({**scope, "method": "GET"} if method == "HEAD" else scope, receive, send_on)
-        except ServiceError as error:
+        except Exception as error:
             if status:
                 raise
-            await _answer(send_on, error, request_id)
+            await _answer(send_on, foreseen(error), request_id)
         finally:
             if tell is not None:
                 tell(Told.of(state, method, status, time.perf_counter() - started))

@@ -12,7 +12,7 @@ from service import auth
 from service.api.paging import page, read_cursor
 from service.api.partnerships import PAGED, answered_before
 from service.api.route import ANY_KEY, Answer, Call, Parameter, Route
-from service.auth import LONGEST_OVERLAP, NewKey, check_scopes
+from service.auth import LONGEST_OVERLAP, SCOPES, NewKey, check_scopes
 from service.body import read_instant
 from service.errors import ServiceError
 from service.projections import keys as table
@@ -117,7 +117,7 @@ async def me(call: Call) -> Answer:
     principal = call.principal
     body = {
         "key": principal.key, "organisation": principal.organisation, "log": principal.organisation,
-        "scopes": sorted(principal.scopes), "side": principal.side,
+        "scopes": sorted(principal.scopes & {*SCOPES}), "side": principal.side,
         "partnerships": None if principal.partnerships is None else sorted(principal.partnerships),
     }  # fmt: skip
     return Answer(body=body)
