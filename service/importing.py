@@ -192,10 +192,8 @@ async def run_import(
                 if every:
                     await work.gather(UNDER_WAY + BLOCK)
                     yield _drained(report)
-        except ServiceError:  # the body was cut: what is under way becomes durable all the same
+        except ServiceError:  # the body was cut: it is answered when what was read is durable
             await work.gather(UNDER_WAY + BLOCK)
-            if every:
-                yield _drained(report)
             raise
         await _take(work, lines.end())
         await work.gather(UNDER_WAY + BLOCK)

@@ -165,6 +165,31 @@ def test_a_live_import_that_stands_still_keeps_what_it_acknowledged_and_says_why
         assert newest(http) == before + 1
 
 
+def test_an_import_that_stands_still_keeps_what_was_read_and_leaves_nothing_unheard(serve):
+    server = serve(receive_seconds=0.5, idle_seconds=1)
+    with server.client() as http:
+        opened = http.post("/v1/partnerships", json={"client": "A", "partner": "B"}).json()["id"]
+        before = newest(http)
+        lines = b"".join(
+            b'{"partnership":"%s","type":"incident.reopened","incident":"i"%s}\n' % (opened.encode(), more)
+            for more in (b"", b',"occurred_at":"1800-01-01T00:00:00Z"', b"")
+        )
+        known = (
+            f"Authorization: Bearer {server.key}",
+            "Content-Type: application/x-ndjson",
+            "Transfer-Encoding: chunked",
+        )
+        with connect(server) as slow:
+            slow.sendall(request("POST", "/v1/facts", *known) + b"%x\r\n%s\r\n" % (len(lines), lines))
+            told = b""
+            while more := slow.recv(65_536):
+                told += more
+        assert statuses(told) == [400]
+        assert newest(http) == before + 2
+    assert server.terminate() == 0
+    assert "never retrieved" not in server.errors
+
+
 # --- the tool that others use ----------------------------------------------------------------------------------------
 
 TOOL = shutil.which("slowhttptest")
