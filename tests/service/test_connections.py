@@ -233,7 +233,7 @@ def test_a_caller_that_does_not_take_its_answers_is_given_up(serve):
 
 
 def test_a_caller_that_takes_its_answers_gets_all_of_them(serve):
-    server = serve(send_seconds=0.5)
+    server = serve(send_seconds=10)
     with connect(server) as busy:
         busy.sendall(request("GET", "/openapi.json") * 40 + request("GET", "/healthz", "Connection: close"))
         assert statuses(rest(busy)) == [200] * 41

@@ -99,7 +99,7 @@ def asked(http, number):
 
 def endured(serve, many, record_property):
     """Let so many slow callers come at once, and healthy ones ask all the while; every slow one is closed."""
-    server = serve(head_seconds=1, receive_seconds=1, send_seconds=1, idle_seconds=1)
+    server = serve(head_seconds=1, receive_seconds=1, send_seconds=1, idle_seconds=20)
     with server.client() as http:
         quiet = [asked(http, number) for number in range(40)]
         before = newest(http)
