@@ -265,7 +265,7 @@ class Tokens:
         if not self._rules.side_claim:
             return None
         match claim(claims, self._rules.side_claim):
-            case None:
+            case msgspec.UNSET:
                 return None
             case "client":
                 return "client"
@@ -278,7 +278,7 @@ class Tokens:
         if not self._rules.partnerships_claim:
             return None
         found = claim(claims, self._rules.partnerships_claim)
-        return None if found is None else frozenset([found] if isinstance(found, str) else _texts(found))
+        return None if found is msgspec.UNSET else frozenset([found] if isinstance(found, str) else _texts(found))
 
 
 def read_keys(listed: Sequence[object]) -> dict[str, IssuerKey]:
@@ -302,12 +302,12 @@ def read_keys(listed: Sequence[object]) -> dict[str, IssuerKey]:
 
 
 def claim(claims: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401  # a claim may be any JSON
-    """A claim by its name, or by a path of names with dots (`realm_access.roles`); None where it is not."""
+    """A claim by its name, or by a path of names with dots (`realm_access.roles`); UNSET where it is not."""
     if path in claims:
         return claims[path]
     value: Any = claims
     for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
+        value = value.get(name, msgspec.UNSET) if isinstance(value, Mapping) else msgspec.UNSET
     return value
 
 

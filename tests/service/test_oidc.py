@@ -146,6 +146,20 @@ async def test_a_token_bound_to_partnerships_by_an_empty_list_sees_none(tmp_path
             assert (await get(bound, "/v1/partnerships"))["items"] == []
 
 
+@pytest.mark.parametrize("empty", [None, {}, 7, ""])
+async def test_a_binding_claim_that_says_nothing_frees_nobody(tmp_path, issuer, clock, empty):
+    chosen = {"oidc_side_claim": "noces.side", "oidc_partnerships_claim": "noces.partnerships"}
+    async with trusting(tmp_path, issuer, clock, **chosen) as services:
+        await refused(services, issuer.token(now(clock), noces={"side": empty}), "token_side")
+        for claims in ({"noces": {"partnerships": empty}}, {"noces": {"partnerships": empty, "side": "partner"}}):
+            async with client(services, issuer.token(now(clock), **claims)) as bound:
+                assert (await get(bound, "/v1/partnerships"))["items"] == []
+                problem(await bound.post("/v1/partnerships", json={"client": "A", "partner": "B"}), 403, "forbidden")
+        async with client(services, issuer.token(now(clock), noces={})) as free:
+            me = await get(free, "/v1/me")
+            assert (me["side"], me["partnerships"]) == (None, None)
+
+
 # --- what is refused -----------------------------------------------------------------------------------------------
 
 
