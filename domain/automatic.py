@@ -62,7 +62,7 @@ def next_move(
         found = judge(Case(state=state, policy=policy, now=horizon, trigger=trigger))
         target = consult(state, policy, trigger, found, state.came_from)
         if target is not None:
-            at, brought = _moment(trigger, found, cause)
+            at, brought = moment(trigger, found, cause)
             return Move(trigger=trigger, target=target, found=found, at=max(at, state.entered), cause=brought)
     return None
 
@@ -83,7 +83,7 @@ def consult(
     return machine.ask(policy.guards, trigger, state.state, holds, came_from)
 
 
-def _moment(trigger: str, found: Collection[tuple[str, Finding]], cause: Seen) -> tuple[datetime, Seen]:
+def moment(trigger: str, found: Collection[tuple[str, Finding]], cause: Seen) -> tuple[datetime, Seen]:
     """When an automatic transition happened, and what brought it (D2)."""
     met = [finding for _, finding in found if finding.met]
     if machine.TRIGGERS[trigger].needs == "all":

@@ -17,6 +17,8 @@ from msgspec import Struct, field
 
 from domain import commands as c
 from domain import events as e
+from domain.audit import Divergence, redecide
+from domain.audit import Step as Redecided
 from domain.decide import Decided, Decision, Situation, decide, explain, needs_past
 from domain.errors import DomainError
 from domain.guards import Finding
@@ -49,6 +51,7 @@ class Story(Struct):
     now: datetime = NOW
     state: Partnership = field(default_factory=Partnership)
     log: list[e.Happened] = field(default_factory=list)
+    decided: list[datetime | None] = field(default_factory=list)
 
     def decide(self, command: c.Command, now: datetime | None = None) -> Decision:
         """Decide without taking the outcome in."""
@@ -65,14 +68,29 @@ class Story(Struct):
         assert _bytes(self.state) == before, "a decision has touched the state that it was given"
         for version, each in enumerate(decision.events, self.state.version + 1):
             self.log.append(e.Happened(version, f"evt_{version}", each.occurred_at, each.data))
+            self.decided.append(each.decided_at)
         self.state = decision.state
         assert fold(self.log) == self.state, "folding the log gives another state"
         assert decision.refused == any(isinstance(each.data, e.TransitionRefused) for each in decision.events)
         return decision
 
+    def divergences(self, *, strict: bool = True) -> list[Divergence]:
+        """What an audit of the log finds; the state that it comes to is the story's."""
+        steps = [
+            Redecided(each, decided_at, self.policy_version)
+            for each, decided_at in zip(self.log, self.decided, strict=True)
+        ]
+        state, found = redecide(steps, {self.policy_version: self.policy}, strict=strict)
+        assert state == self.state
+        return found
+
+    def folded(self) -> Partnership:
+        """The state that the log comes to."""
+        return fold(self.log)
+
     def decide_step(self, step: "Step") -> Decision:
         """What a step would decide, without going on from it."""
-        return step(Story(self.policy, self.policy_version, self.now, self.state, list(self.log)))
+        return step(Story(self.policy, self.policy_version, self.now, self.state, list(self.log), list(self.decided)))
 
     def version(self, kind: str | type[e.Event], nth: int = 0) -> int:
         """The version of the nth event of a type (-1: the newest)."""
@@ -105,6 +123,7 @@ def given(*steps: Step, policy: Policy = POLICY_1, now: str | datetime = NOW) ->
     story = Story(policy=policy, now=at(now))
     for step in steps:
         step(story)
+    assert story.divergences() == [], "an audit finds the story otherwise"
     return story
 
 
