@@ -45,35 +45,47 @@ class Divergence(Struct, frozen=True, kw_only=True):
 def redecide(
     steps: Iterable[Step], policies: Mapping[int, Policy], *, strict: bool = False
 ) -> tuple[Partnership, list[Divergence]]:
-    """The state after a stream, and where its decisions diverge; `strict` asks after every fact what should have followed."""
-    audit = _Audit(policies)
-    waiting: list[Divergence] = []
+    """The state after a whole stream, and where its decisions diverge."""
+    again = Redecision(policies, strict=strict)
     for step in steps:
-        data = step.happened.data
-        if waiting and not isinstance(data, e.StageEntered):
-            audit.found += waiting
-        waiting = []
-        audit.check(step)
-        before = audit.horizon(step.happened) if strict else None
-        audit.take(step.happened)
-        if before is not None:
-            waiting = audit.due(step, before)
-    return audit.state, [*audit.found, *waiting]
+        again.take(step)
+    return again.state, again.end()
 
 
-class _Audit:
-    """A stream on its way: the state so far, and what was found."""
+class Redecision:
+    """A stream taken again, event by event: the state so far, and what diverges.
 
-    def __init__(self, policies: Mapping[int, Policy]) -> None:
+    With `strict`, it also asks after every fact which transition should have followed.
+    """
+
+    def __init__(self, policies: Mapping[int, Policy], *, strict: bool = False) -> None:
         self.state = Partnership()
         self.found: list[Divergence] = []
+        self._strict = strict
         self._policies = policies
         self._history: list[e.Happened] = []
         self._unmarked: Partnership | None = None
         self._fired: set[str] = set()
+        self._waiting: list[Divergence] = []
 
-    def take(self, happened: e.Happened) -> None:
-        """Take an event into the state."""
+    def take(self, step: Step) -> None:
+        """Take the next event: its decision is compared, then it changes the state."""
+        if not isinstance(step.happened.data, e.StageEntered):
+            self.found += self._waiting
+        self._waiting = []
+        self._check(step)
+        horizon = self._horizon(step.happened) if self._strict else None
+        self._evolve(step.happened)
+        if horizon is not None:
+            self._waiting = self._due(step, horizon)
+
+    def end(self) -> list[Divergence]:
+        """Everything that diverges, now that nothing follows any more."""
+        self.found += self._waiting
+        self._waiting = []
+        return self.found
+
+    def _evolve(self, happened: e.Happened) -> None:
         self._history.append(happened)
         kind = type(happened.data)
         if kind is e.FactRetracted:
@@ -83,7 +95,7 @@ class _Audit:
             self._unmarked = copy(self.state)
         evolve(self.state, happened)
 
-    def check(self, step: Step) -> None:
+    def _check(self, step: Step) -> None:
         """Take a stored decision again."""
         data = step.happened.data
         if isinstance(data, e.StageEntered):
@@ -198,7 +210,7 @@ class _Audit:
 
     # --- what should have followed -----------------------------------------------------------------------------------
 
-    def horizon(self, happened: e.Happened) -> datetime | None:
+    def _horizon(self, happened: e.Happened) -> datetime | None:
         """The `now` that guards see after an event which may bring a transition; None after any other."""
         data, state = happened.data, self.state
         if state.opened is None or not (data.type in e.FACTS or isinstance(data, e.StageEntered)):
@@ -207,7 +219,7 @@ class _Audit:
             self._fired.clear()
         return max(happened.occurred_at, state.newest)
 
-    def due(self, step: Step, horizon: datetime) -> list[Divergence]:
+    def _due(self, step: Step, horizon: datetime) -> list[Divergence]:
         """The transition that should come next, as a divergence unless the next event is one."""
         data, policy = step.happened.data, self._policies.get(step.in_force, POLICY_1)
         if isinstance(data, (e.SeparationDecided, e.SeparationRevoked)):

@@ -32,24 +32,34 @@ def instant(at: datetime) -> str:
 
 def hindsight(history: Sequence[e.Happened], policy: Policy) -> Partnership:
     """The state had each fact been recorded when it occurred; what people decided stands where an arrow allows it."""
+    return retell(sorted(history, key=lambda each: (each.occurred_at, each.version)), policy).state
+
+
+def retell(history: Sequence[e.Happened], policy: Policy) -> "Told":
+    """A history told again in the given order under a policy: facts are kept, what followed from them is found anew."""
     retracted = {each.data.event for each in history if isinstance(each.data, e.FactRetracted)}
-    told = _Told(policy)
-    for each in sorted(history, key=lambda each: (each.occurred_at, each.version)):
+    told = Told(policy)
+    for each in history:
         if each.id not in retracted and not isinstance(each.data, (e.StageReassessed, e.TransitionRefused)):
             told.take(each)
-    return told.state
+    return told
 
 
-class _Told:
-    """A story told in its own order: a state, and the instant at which time alone changes it next."""
+class Told:
+    """A story told in its own order: a state, and the instant at which time alone changes it next.
+
+    `through` are the guards that let each automatic spell in, by the spell's place.
+    """
 
     def __init__(self, policy: Policy) -> None:
         self.state = Partnership()
         self.policy = policy
         self.alarm: datetime | None = None
+        self.through: dict[int, tuple[str, ...]] = {}
 
     def take(self, each: e.Happened) -> None:
-        at, seen = each.occurred_at, Seen(each.occurred_at, each.version)
+        """Take the next event of the story: a fact as it is, a transition where it is taken again."""
+        at, seen = self.horizon(each.occurred_at), Seen(each.occurred_at, each.version)
         if self.alarm is not None and self.alarm <= at:
             self.follow(at, self.state.last_entry)
         if isinstance(each.data, e.StageEntered) and not self.again(each.data):
@@ -57,6 +67,10 @@ class _Told:
         evolve(self.state, each)
         if self.state.opened is not None and self.stirs(each.data):
             self.follow(at, seen)
+
+    def horizon(self, at: datetime) -> datetime:
+        """The `now` that guards see: a late fact is judged on everything that is known when it comes."""
+        return at if self.state.since is None else max(at, self.state.newest)
 
     def stirs(self, data: e.Event) -> bool:
         """Whether an event may bring a transition."""
@@ -82,12 +96,14 @@ class _Told:
         self.alarm = next_alarm(self.state, self.policy)
 
     def enter(self, move: Move, cause: Seen) -> None:
+        """Take an automatic transition."""
         stage, outcome = machine.split(move.target)
         entered = e.StageEntered(
             stage=stage, outcome=outcome, left=self.state.state, trigger=move.trigger, policy=0, guards=(),
             cause=cause.version, decided_on=cause.version,
         )  # fmt: skip
         evolve(self.state, e.Happened(cause.version, "", move.at, entered))
+        self.through[len(self.state.spells) - 1] = tuple(code for code, found in move.found if found.met)
 
 
 def reassess(

@@ -186,6 +186,7 @@ BODIES: dict[str, Any] = {
     "TargetedFact": {"link": LINK, **FACTS["promise.measured"]},
     "TransitionBody": {"trigger": "share_power", "side": "client", "occurred_at": "2024-09-01T09:00:00Z"},
     "KeyBody": {"scopes": ["read"], "name": "dashboard", "expires_at": "2026-12-31T00:00:00Z"},
+    "AuditBody": {"mode": "verify", "strict": True},
     "PersonName": {"name": "Agnès Martin"},
     "KeyChange": {"name": "dashboard, Lyon", "expires_at": "2027-06-30T00:00:00Z"},
     "SourceBody": {"connector": "pagerduty", "name": "on call", "secrets": ["the secret of the subscription"]},
@@ -238,6 +239,13 @@ _STAY: Json = {
     "stage": "honeymoon", "outcome": None, "entered_at": BEGUN, "left_at": "2024-03-20T17:00:00Z",
     "days": 70, "trigger": None, "cause": 1219, "policy": None, "telescoped": False, "forced": False,
 }  # fmt: skip
+
+AUDITED = (
+    '{"progress":{"position":2000,"of":3012}}\n'
+    '{"result":{"events":1506,"ok":true,"divergences":0,"seconds":0.031,'
+    '"state_hash":"5f0c2ab8a1d94e7c8b6f0a3d915f0c2ab8a1d94e7c8b6f0a3d915f0c2ab8a1d94"}}\n'
+)
+"""The lines of an audit."""
 
 ANSWERS: dict[str, Any] = {
     "Partnership": _PARTNERSHIP,

@@ -369,6 +369,8 @@ def _content(route: Route, status: int, name: str) -> Json:
         return {each: {"schema": {} if each == JSON else TEXT} for each in DOCS}
     if "/" in name:
         return {name: {"schema": TEXT}}
+    if name == "AuditLines":
+        return {NDJSON: {"schema": about(str(ANSWERS[name]["description"]), TEXT), "example": examples.AUDITED}}
     if name == "Greeting":
         return {"text/plain": {"schema": TEXT}, JSON: {"schema": {"type": "object"}}}
     if name == "OpenAPI":

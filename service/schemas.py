@@ -183,6 +183,26 @@ _DELIVERY = {
 _SCOPES = listed({"type": "string", "enum": list(SCOPES)})
 
 ADMINISTRATION: dict[str, Json] = {
+    "AuditLines": {
+        "type": "string",
+        "description": "Lines of JSON, each an object of one member: `progress` (an AuditProgress) now and then, `finding` (an "
+        "AuditFinding) as they come, and at the end one `result` (an AuditResult).",
+    },
+    "AuditProgress": closed("How far it is: every entry is read twice.", position=POSITION, of=INTEGER),
+    "AuditFinding": closed(
+        "What is otherwise, and exactly where; of `what_if` and `hindsight` both paths from the first spell that differs.",
+        ("code", "position", "partnership", "stream", "version", "expected", "found", "recorded", "otherwise"),
+        code=TEXT, position=POSITION, partnership=TEXT, stream=TEXT, version=INTEGER, expected=TEXT, found=TEXT,
+        recorded=listed(ref("AuditSpell")), otherwise=listed(ref("AuditSpell")),
+    ),
+    "AuditSpell": closed(
+        "One stay of a path; `guards` let it in.", ("trigger", "guards"),
+        state=TEXT, entered_at=INSTANT, trigger=TEXT, guards=listed(TEXT),
+    ),
+    "AuditResult": closed(
+        "What an audit came to; `state_hash` is the SHA-256 of all folded states, equal wherever the same log is read.",
+        events=INTEGER, ok=BOOLEAN, divergences=INTEGER, seconds={"type": "number"}, state_hash=TEXT,
+    ),
     "Me": closed(
         "The key, and whose log it reads.",
         key=TEXT, organisation=TEXT, log=TEXT, scopes=_SCOPES, side=nullable(SIDE), partnerships=nullable(listed(TEXT)),

@@ -111,5 +111,5 @@ def configure_logs(*, json: bool) -> None:
             render,
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,
     )

@@ -1,6 +1,6 @@
 """Every route of the service."""
 
-from service.api import admin, events, facts, hooks, keys, meta, partnerships, persons, sources
+from service.api import admin, audits, events, facts, hooks, keys, meta, partnerships, persons, sources
 
 ROUTES = (
     *partnerships.ROUTES,
@@ -9,6 +9,7 @@ ROUTES = (
     *keys.ROUTES,
     *persons.ROUTES,
     *admin.ROUTES,
+    *audits.ROUTES,
     *sources.ROUTES,
     *hooks.ROUTES,
     *meta.ROUTES,

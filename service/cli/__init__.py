@@ -8,6 +8,7 @@ from service.cli.keys import keys
 from service.cli.log import doctor, import_file, rebuild
 from service.cli.persons import persons
 from service.cli.policies import policy
+from service.cli.replay import replay, verify
 from service.cli.serving import serve
 from service.cli.sources import sources
 
@@ -24,6 +25,8 @@ for command in (
     persons,
     sources,
     policy,
+    replay,
+    verify,
     import_file,
     rebuild,
     doctor,

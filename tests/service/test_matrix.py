@@ -83,6 +83,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/v1/events"): Row(query="?partnership={partnership}"),
     ("GET", "/v1/events/{position:str}"): Row(fill={"position": "position"}, finds="position"),
     ("GET", "/v1/me"): Row(finds="own"),
+    ("POST", "/v1/audits"): Row(body={"mode": "verify"}, finds="own"),
     ("GET", "/v1/persons"): Row(finds="own"),
     ("POST", "/v1/persons/find"): Row(body={"name": "{name}"}, finds="name"),
     ("GET", "/v1/persons/{id:str}"): Row(fill={"id": "person"}, finds="person"),
@@ -405,7 +406,7 @@ ACTS = {
 NO_ACTS = {
     ("POST", "/v1/partnerships"), ("POST", "/v1/partnerships/{id:str}/facts"), ("POST", "/v1/facts"),
     ("POST", "/v1/partnerships/{id:str}/transitions"), ("POST", "/v1/inbox/{id:str}/replay"), ("POST", "/v1/inbox/replay"),
-    ("POST", "/v1/rebuild"), ("POST", "/v1/persons/find"),
+    ("POST", "/v1/rebuild"), ("POST", "/v1/persons/find"), ("POST", "/v1/audits"),
 }  # fmt: skip
 """What writes facts of partnerships, or nothing."""
 

@@ -1,0 +1,100 @@
+"""What would have been: another policy over the same log, or the same facts in the order in which they occurred."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from datetime import datetime
+from itertools import zip_longest
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from domain import events as e
+from domain.partnership import FOLD, fold
+from domain.path import Path, path, retell
+from domain.policy import POLICY_1, Policy
+from service.audit.entries import Entries
+from service.audit.reading import Row, end_of, log_pages, stream_pages
+from service.audit.verifying import Line, result_line, state_line
+from service.projections import Query
+
+
+class Otherwise(Struct, kw_only=True):
+    """What is to be told again."""
+
+    organisation: str
+    mode: str
+    """`what_if` keeps the order of the log, `hindsight` that in which the facts occurred; `fold` tells nothing anew."""
+    policy: Policy | None = None
+    """The policy to tell it under; None: the one in force at the end."""
+    as_of: datetime | None = None
+    known_at: int | None = None
+    partnerships: frozenset[str] | None = None
+
+
+async def tell_otherwise(query: Query, wanted: Otherwise) -> AsyncIterator[Line]:
+    """Progress, a finding for each partnership whose path would have been another, and one result."""
+    started = time.perf_counter()
+    end = await end_of(query, wanted.organisation, wanted.known_at)
+    entries = Entries()
+    async for page in log_pages(query, wanted.organisation, end):
+        await asyncio.to_thread(entries.index, page)
+        yield {"progress": {"position": page[-1].position, "of": 2 * end}}
+    latest = entries.adopted.in_force(end + 1)
+    policy = wanted.policy or entries.adopted.policies.get(latest, POLICY_1)
+    total, seen, differing = hashlib.sha256(f"fold {FOLD}\n".encode()), 0, 0
+    for stream in sorted(each for each in entries.streams if each.startswith("partnership-")):
+        identifier = stream.removeprefix("partnership-")
+        if wanted.partnerships is not None and identifier not in wanted.partnerships:
+            continue
+        rows: list[Row] = []
+        async for page in stream_pages(query, wanted.organisation, stream, end):
+            rows += page
+        seen += len(rows)
+        line, finding = await asyncio.to_thread(_compare, wanted, rows, policy, identifier)
+        total.update(line)
+        if finding is not None:
+            differing += 1
+            yield {"finding": finding}
+        yield {"progress": {"position": end + seen, "of": 2 * end}}
+    yield result_line(entries.position, differing, started, total.hexdigest())
+
+
+def _compare(
+    wanted: Otherwise, rows: list[Row], policy: Policy, identifier: str
+) -> tuple[bytes, dict[str, Any] | None]:
+    history = [row.happened() for row in rows]
+    if wanted.as_of is not None:
+        history = [
+            each for each in history if each.occurred_at <= wanted.as_of or isinstance(each.data, e.FactRetracted)
+        ]
+    state = fold(history)
+    line = state_line(identifier, state)
+    if state.opened is None or wanted.mode == "fold":
+        return line, None
+    if wanted.mode == "hindsight":
+        told = retell(sorted(history, key=lambda each: (each.occurred_at, each.version)), policy)
+    else:
+        told = retell(history, policy)
+    recorded, otherwise = path(state), path(told.state)
+    same = _in_common(recorded, otherwise)
+    if same == len(recorded) == len(otherwise):
+        return line, None
+    return line, {
+        "partnership": identifier, "recorded": _spells(recorded[same:]),
+        "otherwise": [
+            {**spell, "guards": list(told.through.get(place, ()))}
+            for place, spell in enumerate(_spells(otherwise[same:]), same)
+        ],
+    }  # fmt: skip
+
+
+def _in_common(recorded: Path, otherwise: Path) -> int:
+    pairs = zip_longest(recorded, otherwise)
+    return next((place for place, (one, other) in enumerate(pairs) if one != other), len(recorded))
+
+
+def _spells(told: Path) -> list[dict[str, Any]]:
+    return [msgspec.to_builtins(spell) for spell in told]

@@ -1,0 +1,104 @@
+"""What an audit reads: rows as they lie in the file, some at a time, up to an end that was fixed at the start."""
+
+from bisect import bisect_right
+from collections.abc import AsyncIterator
+
+import msgspec
+from msgspec import Struct, field
+
+from domain import events as e
+from domain.policy import Policy
+from events.codec import instant as instant_of
+from events.codec import read_happened
+from events.envelope import RecordedEvent
+from service.projections import Query
+
+PAGE = 2_000
+"""Rows read at once."""
+
+_LOG = """
+    SELECT position, stream, version, type, schema, id, occurred_at, recorded_at, entry FROM events
+    WHERE organisation = ? AND position > ? AND position <= ? ORDER BY position LIMIT ?
+"""
+_STREAM = """
+    SELECT position, stream, version, type, schema, id, occurred_at, recorded_at, entry FROM events
+    WHERE organisation = ? AND stream = ? AND version > ? AND position <= ? ORDER BY version LIMIT ?
+"""
+
+
+class Row(Struct, frozen=True):
+    """One row of the log, nothing of it believed."""
+
+    position: int
+    stream: str
+    version: int
+    type: str
+    schema: int
+    id: str
+    occurred_at: int
+    recorded_at: int
+    entry: bytes
+
+    def recorded(self) -> RecordedEvent:
+        """The row as the store would answer it."""
+        return RecordedEvent(
+            position=self.position, stream=self.stream, version=self.version, type=self.type, schema=self.schema,
+            id=self.id, occurred_at=instant_of(self.occurred_at), recorded_at=instant_of(self.recorded_at), entry=self.entry,
+        )  # fmt: skip
+
+    def happened(self) -> e.Happened:
+        """The row as the fold takes it."""
+        return read_happened(self.type, self.schema, self.entry)
+
+
+class Adopted(Struct):
+    """The policies of a log, and from which position each was in force."""
+
+    policies: dict[int, Policy] = field(default_factory=dict)
+    positions: list[int] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
+
+    def take(self, position: int, version: int, policy: Policy) -> None:
+        """A policy adopted at a position."""
+        self.policies[version] = policy
+        self.positions.append(position)
+        self.versions.append(version)
+
+    def in_force(self, position: int) -> int:
+        """The version in force before a position; 0 before any was adopted."""
+        place = bisect_right(self.positions, position - 1)
+        return self.versions[place - 1] if place else 0
+
+
+async def log_pages(query: Query, organisation: str, end: int) -> AsyncIterator[list[Row]]:
+    """The rows of a log up to an end, by position."""
+    after = 0
+    while rows := await query(_LOG, (organisation, after, end, PAGE)):
+        page = [Row(*row) for row in rows]  # type: ignore[arg-type]  # the table is STRICT
+        yield page
+        after = page[-1].position
+
+
+async def stream_pages(query: Query, organisation: str, stream: str, end: int) -> AsyncIterator[list[Row]]:
+    """The rows of one stream up to an end, by version."""
+    after = 0
+    while rows := await query(_STREAM, (organisation, stream, after, end, PAGE)):
+        page = [Row(*row) for row in rows]  # type: ignore[arg-type]  # as above
+        yield page
+        after = page[-1].version
+
+
+async def end_of(query: Query, organisation: str, known_at: int | None) -> int:
+    """The position of the last entry, or of the last that was recorded by an instant in microseconds."""
+    if known_at is None:
+        rows = await query("SELECT max(position) FROM events WHERE organisation = ?", (organisation,))
+    else:
+        sql = "SELECT max(position) FROM events WHERE organisation = ? AND recorded_at <= ?"
+        rows = await query(sql, (organisation, known_at))
+    return int(str(rows[0][0] or 0))
+
+
+def shown(value: object) -> str:
+    """A value as a finding shows it, at most 500 characters."""
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text if len(text) <= 500 else text[:500] + "..."  # noqa: PLR2004

@@ -1,0 +1,93 @@
+"""What `noces replay` and `noces verify` do: an audit of a database that is only read, beside a server or without one."""
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import rich.progress
+
+from domain.policy import checked
+from events.codec import microseconds
+from service.app import beside
+from service.audit.otherwise import Otherwise, tell_otherwise
+from service.audit.verifying import Line, Verification, verify
+from service.body import read_instant
+from service.errors import ServiceError
+from service.operations.policies import read_policy
+from service.projections import Query
+from service.settings import Settings, SettingsError
+
+
+async def replay(settings: Settings, tell: Callable[[Line], None], **wanted: Any) -> dict[str, Any]:  # noqa: ANN401  # click's options
+    """The result of an audit; findings and the result are told as they come. Raises ServiceError, SettingsError."""
+    async with beside(settings) as database:
+        if database is None:
+            raise SettingsError(f"There is no database at {settings.database_path}; start the service once.")
+        result: dict[str, Any] = {}
+        with rich.progress.Progress(disable=not sys.stderr.isatty(), console=rich.console.Console(stderr=True)) as bar:
+            task = bar.add_task("reading", total=None)
+            async for line in _lines(database.query, settings, wanted):
+                if "progress" in line:
+                    bar.update(task, completed=line["progress"]["position"], total=line["progress"]["of"])
+                else:
+                    tell(line)
+                result = line.get("result", result)
+        return result
+
+
+def _lines(query: Query, settings: Settings, wanted: dict[str, Any]) -> AsyncIterator[Line]:
+    organisation = wanted.get("organisation") or settings.organisation
+    known_at = None if wanted.get("known_at") is None else microseconds(read_instant(wanted["known_at"], "--known-at"))
+    only = frozenset(wanted["partnerships"]) if wanted.get("partnerships") else None
+    modes = [name for name in ("verify", "hindsight", "policy") if wanted.get(name)]
+    if len(modes) > 1 and set(modes) != {"hindsight", "policy"}:
+        raise ServiceError("bad_parameter", f"--{modes[0]} and --{modes[1]} are two questions; ask one at a time.")
+    if wanted.get("strict") and not wanted.get("verify"):
+        raise ServiceError("bad_parameter", "--strict belongs to --verify.")
+    if wanted.get("verify"):
+        if wanted.get("as_of"):
+            raise ServiceError(
+                "bad_parameter", "--verify takes the log as it is recorded; --as-of is for the other questions."
+            )
+        return verify(
+            query,
+            Verification(
+                organisation=organisation, known_at=known_at, strict=bool(wanted.get("strict")), partnerships=only
+            ),
+        )
+    policy_file: Path | None = wanted.get("policy")
+    return tell_otherwise(
+        query,
+        Otherwise(
+            organisation=organisation, mode="hindsight" if wanted.get("hindsight") else "what_if" if policy_file else "fold",
+            policy=checked(read_policy(policy_file)) if policy_file else None, known_at=known_at, partnerships=only,
+            as_of=None if wanted.get("as_of") is None else read_instant(wanted["as_of"], "--as-of"),
+        ),
+    )  # fmt: skip
+
+
+def told(line: Line) -> str:
+    """A line for people."""
+    if "result" in line:
+        result = line["result"]
+        count = result["divergences"]
+        found = "nothing is otherwise" if result["ok"] else f"{count} finding{'' if count == 1 else 's'}"
+        return f"{result['events']} events in {result['seconds']} s: {found}.\nstate hash {result['state_hash']}"
+    finding = line["finding"]
+    if "recorded" in finding:
+        return (
+            f"{finding['partnership']}: recorded {_path(finding['recorded'])}; otherwise {_path(finding['otherwise'])}"
+        )
+    where = f"position {finding['position']}" if "position" in finding else finding.get("stream", "")
+    whose = f" ({finding['partnership']})" if "partnership" in finding else ""
+    return f"{where}{whose}: {finding['code']}: expected {finding['expected']}, found {finding['found']}"
+
+
+def _path(spells: list[dict[str, Any]]) -> str:
+    told_spells = [
+        f"{each['state']} since {each['entered_at'][:10]}"
+        + (f" by {', '.join(each['guards'])}" if each.get("guards") else "")
+        for each in spells
+    ]
+    return " -> ".join(told_spells) or "no more"
