@@ -105,6 +105,18 @@ PARTNERSHIPS: dict[str, Json] = {
         partnership=TEXT, as_of=INSTANT, known_at=INSTANT, stages=listed(ref("Stay")), overlaps=listed(ref("Overlap")),
         separated_from=nullable(STAGE), respectful=nullable(BOOLEAN), ending=ENDING,
     ),
+    "HistoryDiff": closed(
+        "What was believed of an instant, and what is known of it now.",
+        partnership=TEXT, as_of=INSTANT,
+        differs_from=about("The place of the first stay that differs; null where both are the same.", nullable(INTEGER)),
+        believed=about("Null where nobody knew of the partnership.", nullable(ref("History"))), true=ref("History"),
+    ),
+    "ReplayedEvent": closed("An event, and what it changed.", event=ref("Event"), changes=listed(ref("Change"))),
+    "Change": closed(
+        "A JSON pointer into the state, with the value before and after; null where there was none.",
+        path=TEXT, before={}, after={},
+    ),
+    "ReplayPage": paged("ReplayedEvent"),
 }  # fmt: skip
 
 # --- facts, transitions, events --------------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """Every route of the service."""
 
-from service.api import admin, audits, events, facts, hooks, keys, meta, partnerships, persons, sources
+from service.api import admin, audits, clocks, events, facts, hooks, keys, meta, partnerships, persons, sources
 
 ROUTES = (
     *partnerships.ROUTES,
+    *clocks.ROUTES,
     *facts.ROUTES,
     *events.ROUTES,
     *keys.ROUTES,

@@ -10,8 +10,8 @@ from domain import events as e
 from domain import machine
 from domain.types import Side
 from events.store import Idempotency
-from service.api.partnerships import replayed
-from service.api.route import Answer, Call, Parameter, Route
+from service.api.partnerships import AS_OF, KNOWN_AT, replayed, two_clocks
+from service.api.route import Answer, Call, Parameter, Route, no_partnership
 from service.api.sides import check_side
 from service.asked import Asked, Outcome
 from service.body import bad_shape, read_instant, shape
@@ -177,12 +177,15 @@ async def find_target(call: Call, target: str | Link) -> str:
 
 
 async def list_transitions(call: Call) -> Answer:
-    """Every arrow that leaves the current stage, and what its guards say now."""
+    """Every arrow that leaves the stage, and what its guards say: now, or by two clocks."""
     stream = await call.stream()
-    state = await call.services.states.load(call.organisation, stream)
+    as_of, known_at = two_clocks(call)
+    state = await call.services.states.at(call.organisation, stream, as_of, known_at)
+    if state.opened is None:
+        raise no_partnership(call.partnership())
     _, policy = await call.services.handler.policies.in_force(call.organisation)
-    body = await call.services.views.transitions(call.organisation, stream, state, policy, max(call.now, state.newest))
-    return Answer(body=body)
+    now = as_of or max(known_at or call.now, state.newest)
+    return Answer(body=await call.services.views.transitions(call.organisation, stream, state, policy, now))
 
 
 async def ask_transition(call: Call) -> Answer:
@@ -275,7 +278,8 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/v1/partnerships/{id:str}/transitions", scope="read", run=list_transitions,
-        summary="What may happen next, and what each guard says", answers={200: "Transitions"}, problems=(404,),
+        summary="What may happen next, and what each guard says", answers={200: "Transitions"}, problems=(404, 422),
+        parameters=(AS_OF, KNOWN_AT),
     ),
     Route(
         method="POST", path="/v1/partnerships/{id:str}/transitions", scope="transitions", run=ask_transition,

@@ -69,6 +69,8 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/v1/partnerships"): Row(body={"client": "A", "partner": "B"}, answers=201, finds="own"),
     ("GET", "/v1/partnerships/{id:str}"): Row(fill=ID),
     ("GET", "/v1/partnerships/{id:str}/history"): Row(fill=ID),
+    ("GET", "/v1/partnerships/{id:str}/history/diff"): Row(fill=ID, query="?as_of=2026-01-01T00:00:00Z"),
+    ("GET", "/v1/partnerships/{id:str}/replay"): Row(fill=ID),
     ("GET", "/v1/partnerships/{id:str}/events"): Row(fill=ID),
     ("GET", "/v1/partnerships/{id:str}/transitions"): Row(fill=ID),
     ("PUT", "/v1/partnerships/{id:str}/links/{system:str}/{kind:str}/{external_id:path}"): Row(fill=LINK),
