@@ -55,9 +55,10 @@ from service.master import master_key
 from service.oidc import Tokens, read_rules
 from service.persons import Persons
 from service.projections.all import MIGRATIONS, project
+from service.proofs.trees import Trees
 from service.request_log import Told
 from service.services import Services
-from service.settings import Settings, SettingsError, keys_path
+from service.settings import Settings, SettingsError, checkpoints_path, keys_path, log_name
 from service.silence import Silence
 from service.sources import Sources
 from service.states import States
@@ -87,35 +88,46 @@ def connectors_at_hand(settings: Settings) -> Mapping[str, Connector]:
 
 
 @asynccontextmanager
-async def running(settings: Settings, clock: Callable[[], datetime] = now) -> AsyncIterator[Services]:
-    """Open the log and start everything that works behind the routes."""
+async def running(
+    settings: Settings, clock: Callable[[], datetime] = now, *, forking: bool = False
+) -> AsyncIterator[Services]:  # fmt: skip
+    """Open the log and start everything that works behind the routes.
+
+    Raises SettingsError where the log does not contain what was signed, unless it is opened to declare a fork.
+    """
     path = settings.database_path
     path.parent.mkdir(parents=True, exist_ok=True)
     keys = await SqliteFile.open(keys_path(settings), migrations=STEPS, clock=clock)
     try:
         vault = Vault(await master_key(settings, keys), keys)
-        async with _serving(settings, vault, clock) as services:
+        async with _serving(settings, vault, clock, forking=forking) as services:
             yield services
     finally:
         await keys.close()
 
 
 @asynccontextmanager
-async def _serving(settings: Settings, vault: Vault, clock: Callable[[], datetime]) -> AsyncIterator[Services]:
+async def _serving(
+    settings: Settings, vault: Vault, clock: Callable[[], datetime], *, forking: bool
+) -> AsyncIterator[Services]:  # fmt: skip
     path = settings.database_path
     store = await SqliteStore.open(path, migrations=MIGRATIONS, clock=clock, projections=(project,))
     try:
         await _refuse_builds_before(store)
         services = assemble(settings, store, vault, clock)
+        if not forking:
+            await services.trees.check()
         await services.persons.resume()
         services.handler.start(on_death=_end_process)
         services.inbox.start()
         services.time.start()
         services.silence.start()
         services.keys.start(store.write)
+        services.trees.start()
         try:
             yield services
         finally:
+            await services.trees.stop()
             await services.keys.stop(store.write)
             if services.tokens is not None:
                 await services.tokens.close()
@@ -163,6 +175,7 @@ def assemble(settings: Settings, store: SqliteStore, vault: Vault, clock: Callab
         sources=Sources(store.query, handler, vault, catalogue, settings, ids),
         catalogue=catalogue,
         inbox=inbox, persons=Persons(store, handler, vault, inbox, clock),
+        trees=Trees(store, handler, vault, lambda: log_name(settings), checkpoints_path(settings)),
         silence=Silence(store.query, clock, telemetry.silent),
         time=Clock(store.query, handler, clock, settings.clock_seconds),
         views=Views(store.query, vault), telemetry=telemetry,

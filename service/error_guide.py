@@ -104,6 +104,10 @@ GUIDE: Mapping[str, Guide] = {
         "`GET /v1/partnerships/{id}/transitions` lists those that do.",
     ),
     "not_retractable": Guide("The event is no fact but follows from facts.", "Retract the fact that caused it."),
+    "forked": Guide(
+        "The log does not contain what was signed: its database was restored from an older copy, or altered.",
+        "Restore a newer copy, or declare the fork: `noces log fork`.",
+    ),
     "purged": Guide("The delivery's body was forgotten, so it cannot run again.", "Ask the sender to send it anew."),
     "still_running": Guide(
         "The first request with this Idempotency-Key has not been answered yet.",

@@ -45,6 +45,7 @@ STATUS: Mapping[str, int] = {
     "transition_refused": 409,
     "transition_impossible": 409,
     "not_retractable": 409,
+    "forked": 409,
     "purged": 409,
     "still_running": 409,
     "stale_version": 412,

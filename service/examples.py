@@ -17,7 +17,8 @@ LINK: Json = {"system": "hubspot", "kind": "company", "external_id": "5521"}
 
 PATHS: dict[str, str] = {
     "keys": KEY, "persons": PERSON, "sources": SOURCE, "inbox": INBOX, "overrides": OVERRIDE, "partnerships": PARTNERSHIP,
-    "position": "1234", "version": "1", "name": "pagerduty", "source": SOURCE, "system": LINK["system"],
+    "position": "1234", "version": "1", "log": "acme",
+    "tile": "0/000", "name": "pagerduty", "source": SOURCE, "system": LINK["system"],
     "kind": LINK["kind"], "external_id": LINK["external_id"],
 }  # fmt: skip
 """Parameters of paths: `{id}` by the collection it stands in, others by their name."""

@@ -195,6 +195,11 @@ _DELIVERY = {
 _SCOPES = listed({"type": "string", "enum": list(SCOPES)})
 
 ADMINISTRATION: dict[str, Json] = {
+    "Log": closed("A log's name and the key that signs it.", log=TEXT, origin=TEXT, verifier=TEXT, size=INTEGER),
+    "Consistency": closed(
+        "The proof that a log only grew; hashes in base64.",
+        **{"from": INTEGER, "to": INTEGER}, proof=listed(TEXT), from_root=TEXT, to_root=TEXT,
+    ),
     "AuditLines": {
         "type": "string",
         "description": "Lines of JSON, each an object of one member: `progress` (an AuditProgress) now and then, `finding` (an "

@@ -22,6 +22,7 @@ from service.oidc import Tokens
 from service.persons import Persons
 from service.policies import POLICY_STREAM
 from service.projections import Query
+from service.proofs.trees import Trees
 from service.settings import Settings, SettingsError
 from service.silence import Silence
 from service.sources import Sources
@@ -48,6 +49,7 @@ class Services(Struct, kw_only=True, eq=False):
     catalogue: Catalogue
     inbox: Inbox
     persons: Persons
+    trees: Trees
     silence: Silence
     time: Clock
     views: Views

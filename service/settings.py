@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
@@ -32,6 +33,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     port: int = 8000
     public_base_url: str = ""
     """What senders sign and links show; never taken from a request. Default: http://host:port."""
+    log_name: str = ""
+    """The first part of the names of logs, fixed when a log is first signed; default: the public address's host."""
+    checkpoints: str = ""
+    """The folder where signed checkpoints are kept outside the database; default: beside it, `<name>.checkpoints`."""
     keys: str = ""
     """The file of the data keys, apart from the log and its backups; default: beside the database, `<name>.keys.db`."""
     master_key: str = ""
@@ -125,6 +130,16 @@ class Settings(Struct, frozen=True, kw_only=True):
             )
             raise SettingsError(message)
         return Path(path)
+
+
+def checkpoints_path(settings: Settings) -> Path:
+    """The folder of the kept checkpoints."""
+    return Path(settings.checkpoints) if settings.checkpoints else settings.database_path.with_suffix(".checkpoints")
+
+
+def log_name(settings: Settings) -> str:
+    """The first part of the names of logs."""
+    return settings.log_name or urlsplit(settings.base_url).hostname or "noces"
 
 
 def keys_path(settings: Settings) -> Path:

@@ -1,6 +1,6 @@
 """Every route of the service."""
 
-from service.api import admin, audits, clocks, events, facts, hooks, keys, meta, partnerships, persons, sources
+from service.api import admin, audits, clocks, events, facts, hooks, keys, logs, meta, partnerships, persons, sources
 
 ROUTES = (
     *partnerships.ROUTES,
@@ -10,6 +10,7 @@ ROUTES = (
     *keys.ROUTES,
     *persons.ROUTES,
     *admin.ROUTES,
+    *logs.ROUTES,
     *audits.ROUTES,
     *sources.ROUTES,
     *hooks.ROUTES,

@@ -44,9 +44,11 @@ async def audit(call: Call) -> Answer:
     only = None if body.partnerships is None else frozenset(body.partnerships)
     until = None if known_at is None else microseconds(known_at)
     if body.mode == "verify":
+        held = call.services.trees.held(call.organisation)
         verification = Verification(
-            organisation=call.organisation, known_at=until, strict=body.strict, partnerships=only
-        )
+            organisation=call.organisation, known_at=until, strict=body.strict, partnerships=only,
+            held=() if held is None else (held,),
+        )  # fmt: skip
         return _answer(verify(call.services.query, verification))
     otherwise = Otherwise(
         organisation=call.organisation, mode=body.mode, policy=body.policy, known_at=until, partnerships=only,

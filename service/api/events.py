@@ -69,12 +69,17 @@ async def _lines(call: Call, after: int, types: Sequence[str], stream: str | Non
 
 async def get_event(call: Call) -> Answer:
     """One event by its position."""
+    return Answer(body=(await call.services.views.events(call.organisation, [await find_event(call)]))[0])
+
+
+async def find_event(call: Call) -> RecordedEvent:
+    """The event of the path, which the key may see. Raises ServiceError `not_found`."""
     text = call.path("position")
     position = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0  # noqa: PLR2004
     page = await call.services.store.read_log(call.organisation, after=max(position - 1, 0), limit=1)
     if not position or not page.events or page.events[0].position != position or not _visible(call, page.events[0]):
         raise ServiceError("not_found", f"There is no event at position {text!r} here.")
-    return Answer(body=(await call.services.views.events(call.organisation, page.events))[0])
+    return page.events[0]
 
 
 def _visible(call: Call, event: RecordedEvent) -> bool:

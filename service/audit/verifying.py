@@ -18,10 +18,13 @@ from domain.events import Happened
 from domain.partnership import FOLD, Partnership, fold
 from events.codec import read_entry
 from service.audit.entries import Entries, Finding
+from service.audit.leaves import Leaves, read_leaves, signed_heads
 from service.audit.models import Models
 from service.audit.reading import Row, end_of, log_pages, stream_pages
 from service.projections import Query
 from service.projections.all import LISTED
+from service.proofs.note import read_verifier
+from service.proofs.tables import find_tree
 
 DECIDED = ("stage.entered", "transition.refused")
 MODELLED = frozenset(kind.type for kind in LISTED)
@@ -41,6 +44,8 @@ class Verification(Struct, kw_only=True):
     strict: bool = False
     partnerships: frozenset[str] | None = None
     """Only these partnerships in the second pass; the first one always reads the whole log."""
+    held: tuple[str, ...] = ()
+    """Signed checkpoints that were kept outside the database."""
 
 
 async def verify(query: Query, wanted: Verification) -> AsyncIterator[Line]:
@@ -67,12 +72,20 @@ class _Verifying:
 
     async def by_position(self) -> AsyncIterator[Line]:
         """The first pass: every entry as it lies there."""
+        tree = await find_tree(self._query, self._wanted.organisation)
+        verifier = None if tree is None else read_verifier(tree.verifier)
+        heads, unsigned = await signed_heads(self._query, self._wanted.organisation, self._wanted.held, verifier)
+        for each in unsigned:
+            yield self._tell(each)
+        leaves = Leaves(heads)
         async for page in log_pages(self._query, self._wanted.organisation, self._end):
-            for each in await asyncio.to_thread(self._entries.check, page):
+            tiles = await read_leaves(self._query, self._wanted.organisation, page)
+            for each in await asyncio.to_thread(lambda: [*self._entries.check(page), *leaves.check(page, tiles)]):  # noqa: B023  # awaited at once
                 yield self._tell(each)
             yield self._progress(page[-1].position)
-        for each in await _check_head(self._query, self._wanted, self._entries.position):
-            yield self._tell(each)
+        if self._wanted.known_at is None:
+            for each in [*await _check_head(self._query, self._wanted, self._entries.position), *leaves.end()]:
+                yield self._tell(each)
 
     async def by_stream(self) -> AsyncIterator[Line]:
         """The second pass: decisions, states, read models and snapshots."""
@@ -125,8 +138,6 @@ def result_line(events: int, divergences: int, started: float, state_hash: str) 
 
 async def _check_head(query: Query, wanted: Verification, position: int) -> list[Finding]:
     """The end that writers go on from is the end of the log."""
-    if wanted.known_at is not None:
-        return []
     rows = await query("SELECT position FROM heads WHERE organisation = ?", (wanted.organisation,))
     head = int(str(rows[0][0])) if rows else 0
     if head < position or (head > position and await _is_gone(query, wanted.organisation, position + 1)):

@@ -5,7 +5,7 @@ import rich_click as click
 from service.cli.connectors import connectors, trigger
 from service.cli.documents import diagram, openapi
 from service.cli.keys import keys
-from service.cli.log import doctor, import_file, rebuild
+from service.cli.log import doctor, import_file, log_group, rebuild
 from service.cli.persons import persons
 from service.cli.policies import policy
 from service.cli.replay import replay, verify
@@ -27,6 +27,7 @@ for command in (
     policy,
     replay,
     verify,
+    log_group,
     import_file,
     rebuild,
     doctor,

@@ -53,3 +53,36 @@ def doctor(database: str | None, as_json: bool) -> None:
     show([msgspec.to_builtins(each) for each in findings], as_json=as_json, text=text)
     if any(each.level == "unsafe" for each in findings):
         sys.exit(FAILED)
+
+
+@click.group("log")
+def log_group() -> None:
+    """The log as a whole: its signed head, and what to do after a restore."""
+
+
+@log_group.command("checkpoint")
+@common
+@click.option("--organisation", help="Whose log; default NOCES_ORGANISATION.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file for the note; default: print it.")
+def checkpoint(database: str | None, as_json: bool, organisation: str | None, out: Path | None) -> None:
+    """Sign the head of the log: keep it where nobody who writes the database can reach it."""
+    from service.operations import log as work
+
+    note = run(work.checkpoint(read_settings({"database": database}), organisation))
+    if out is None:
+        show({"checkpoint": note}, as_json=as_json, text=note.rstrip("\n"))
+        return
+    out.write_text(note, encoding="utf-8")
+    show({"file": str(out)}, as_json=as_json, text=str(out))
+
+
+@log_group.command("fork")
+@common
+@click.option("--organisation", help="Whose log; default NOCES_ORGANISATION.")
+@click.option("--reason", required=True, help="Why the log goes on from another past than was signed.")
+def fork(database: str | None, as_json: bool, organisation: str | None, reason: str) -> None:
+    """Declare that a restored log goes on from where it stands, under a new name and key."""
+    from service.operations import log as work
+
+    told = run(work.fork(read_settings({"database": database}), organisation, reason))
+    show(told, as_json=as_json, text=f"The log goes on as {told['origin']}; its key is {told['verifier']}.")

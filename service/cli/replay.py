@@ -34,6 +34,13 @@ def replay(database: str | None, as_json: bool, **wanted: Any) -> None:  # noqa:
 @click.command()
 @common
 @click.option("--strict", is_flag=True, help="Ask every fact which transition should have followed.")
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A signed checkpoint that you kept; may be repeated.",
+)
 @ORGANISATION
 def verify(database: str | None, as_json: bool, **wanted: Any) -> None:  # noqa: ANN401  # click's options
     """Verify the log: every entry, every decision, every table; exit status 1 where something is otherwise."""

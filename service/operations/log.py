@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from service import doctor
-from service.app import beside
+from service.app import beside, running
 from service.doctor import Finding
 from service.operations.reach import answered, client, reached
 from service.settings import Settings
@@ -54,3 +55,19 @@ async def examine(settings: Settings) -> list[Finding]:
     """What the doctor says."""
     async with beside(settings) as database:
         return await doctor.examine(settings, database)
+
+
+async def checkpoint(settings: Settings, organisation: str | None) -> str:
+    """The signed head of a log."""
+    async with client(settings, organisation) as http:
+        answer = await http.get(f"/v1/logs/{quote(organisation or settings.organisation, safe='')}/checkpoint")
+        if not answer.is_success:
+            answered(answer)
+        return str(answer.text)
+
+
+async def fork(settings: Settings, organisation: str | None, reason: str) -> dict[str, str]:
+    """The name and key under which a log goes on. Raises StoreError `locked` while a server runs."""
+    async with running(settings, forking=True) as services:
+        tree = await services.trees.fork(organisation or settings.organisation, reason)
+        return {"origin": tree.origin, "verifier": tree.verifier}

@@ -1,9 +1,10 @@
 """What `noces replay` and `noces verify` do: an audit of a database that is only read, beside a server or without one."""
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import rich.progress
 
@@ -16,7 +17,7 @@ from service.body import read_instant
 from service.errors import ServiceError
 from service.operations.policies import read_policy
 from service.projections import Query
-from service.settings import Settings, SettingsError
+from service.settings import Settings, SettingsError, checkpoints_path
 
 
 async def replay(settings: Settings, tell: Callable[[Line], None], **wanted: Any) -> dict[str, Any]:  # noqa: ANN401  # click's options
@@ -53,9 +54,10 @@ def _lines(query: Query, settings: Settings, wanted: dict[str, Any]) -> AsyncIte
         return verify(
             query,
             Verification(
-                organisation=organisation, known_at=known_at, strict=bool(wanted.get("strict")), partnerships=only
+                organisation=organisation, known_at=known_at, strict=bool(wanted.get("strict")), partnerships=only,
+                held=held_checkpoints(settings, organisation, wanted.get("checkpoints") or ()),
             ),
-        )
+        )  # fmt: skip
     policy_file: Path | None = wanted.get("policy")
     return tell_otherwise(
         query,
@@ -65,6 +67,12 @@ def _lines(query: Query, settings: Settings, wanted: dict[str, Any]) -> AsyncIte
             as_of=None if wanted.get("as_of") is None else read_instant(wanted["as_of"], "--as-of"),
         ),
     )  # fmt: skip
+
+
+def held_checkpoints(settings: Settings, organisation: str, files: Sequence[Path]) -> tuple[str, ...]:
+    """The checkpoints that were kept outside the database: beside it, and in the files that are named."""
+    kept = checkpoints_path(settings) / f"{quote(organisation, safe='')}.checkpoint"
+    return tuple(each.read_text(encoding="utf-8") for each in (*([kept] if kept.exists() else []), *files))
 
 
 def told(line: Line) -> str:

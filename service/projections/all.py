@@ -9,6 +9,7 @@ from events.envelope import RecordedEvent
 from events.migrations import Migration
 from events.store import RowChange
 from service.projections import Project, connectors, due, inbox, keys, links, partnerships, people
+from service.proofs.tables import DDL as TREES
 
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(101, "partnerships", partnerships.DDL),
@@ -20,6 +21,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(107, "silence", keys.SILENCE + inbox.SEEN),
     Migration(110, "overlap", keys.OVERLAP),
     Migration(113, "people", people.DDL),
+    Migration(116, "trees", TREES),
     Migration(120, "quota", keys.QUOTA),
 )
 

@@ -38,7 +38,7 @@ from tests.service.world import (
 
 MISSING = {
     "partnership": "pn_0000", "key": "key_0000", "source": "src_0000", "override": "ovr_0000", "inbox": "inb_0000",
-    "position": "999999", "version": "99", "connector": "own-nobody", "person": "per_0000", "name": "Nobody At All", "text": "999998", "system": "jira", "kind": "project", "external_id": "XX",
+    "position": "999999", "version": "99", "connector": "own-nobody", "person": "per_0000", "log": "nobodys", "name": "Nobody At All", "text": "999998", "system": "jira", "kind": "project", "external_id": "XX",
 }  # fmt: skip
 CONNECTOR = examples.CONNECTOR.replace('"surveys"\ntitle', '"own-{n}"\ntitle')
 
@@ -71,6 +71,11 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/v1/partnerships/{id:str}/history"): Row(fill=ID),
     ("GET", "/v1/partnerships/{id:str}/history/diff"): Row(fill=ID, query="?as_of=2026-01-01T00:00:00Z"),
     ("GET", "/v1/partnerships/{id:str}/replay"): Row(fill=ID),
+    ("GET", "/v1/events/{position:str}/proof"): Row(fill={"position": "position"}, finds="position"),
+    ("GET", "/v1/logs/{log:str}"): Row(fill={"log": "log"}, finds="log"),
+    ("GET", "/v1/logs/{log:str}/checkpoint"): Row(fill={"log": "log"}, finds="log"),
+    ("GET", "/v1/logs/{log:str}/consistency"): Row(fill={"log": "log"}, finds="log"),
+    ("GET", "/v1/logs/{log:str}/tile/{tile:path}"): Row(fill={"log": "log", "tile": "tile"}, finds="log"),
     ("GET", "/v1/partnerships/{id:str}/events"): Row(fill=ID),
     ("GET", "/v1/partnerships/{id:str}/transitions"): Row(fill=ID),
     ("PUT", "/v1/partnerships/{id:str}/links/{system:str}/{kind:str}/{external_id:path}"): Row(fill=LINK),
@@ -206,7 +211,7 @@ async def targets(services: Any, owner: httpx.AsyncClient, second: httpx.AsyncCl
         "partnership": partnership, "source": source, "override": override, "inbox": delivery["id"], "version": "1",
         "key": (await owner.post("/v1/keys", json={"scopes": ["read"]})).json()["id"],
         "position": str((await get(owner, f"/v1/partnerships/{partnership}"))["position"]),
-        "connector": f"own-{n}", "person": found["id"], "name": name, "text": str(written["events"][0]["position"]), "system": "jira", "kind": "project", "external_id": f"P{n}",
+        "connector": f"own-{n}", "log": "acme", "tile": "0/000.p/5", "person": found["id"], "name": name, "text": str(written["events"][0]["position"]), "system": "jira", "kind": "project", "external_id": f"P{n}",
     }  # fmt: skip
 
 

@@ -1,0 +1,118 @@
+"""Signed notes and checkpoints, as C2SP signed-note and tlog-checkpoint have them; Ed25519 alone."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from msgspec import Struct
+
+ED25519 = b"\x01"
+"""The algorithm's byte in key hashes and verifier keys."""
+
+
+class NoteError(ValueError):
+    """A note, a key or a checkpoint is none, or is not signed by whom it should be."""
+
+
+class Verifier(Struct, frozen=True):
+    """A public key by its name: `<name>+<key hash>+<base64 of the algorithm's byte and the key>`."""
+
+    name: str
+    key: bytes
+
+    @property
+    def hash(self) -> bytes:
+        """The four bytes by which signatures name the key."""
+        return hashlib.sha256(self.name.encode() + b"\n" + ED25519 + self.key).digest()[:4]
+
+    @property
+    def text(self) -> str:
+        """The key as others configure it."""
+        return f"{self.name}+{self.hash.hex()}+{base64.b64encode(ED25519 + self.key).decode()}"
+
+
+class Checkpoint(Struct, frozen=True):
+    """A tree's head: whose, how large, and its root."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    @property
+    def text(self) -> str:
+        """The note's text."""
+        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
+
+
+def read_verifier(text: str) -> Verifier:
+    """A verifier key from its text. Raises NoteError."""
+    name, _, rest = text.partition("+")
+    shown, _, encoded = rest.partition("+")
+    try:
+        raw = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        raw = b""
+    found = Verifier(name, raw[1:])
+    if not _is_name(name) or raw[:1] != ED25519 or len(raw) != 33 or found.hash.hex() != shown:  # noqa: PLR2004
+        raise NoteError("This is no Ed25519 verifier key: <name>+<8 hex digits>+<base64>.")
+    return found
+
+
+def _is_name(name: str) -> bool:
+    return bool(name) and "+" not in name and not any(letter.isspace() for letter in name)
+
+
+def sign(text: str, verifier: Verifier, private: bytes) -> str:
+    """A note with its signature."""
+    signature = Ed25519PrivateKey.from_private_bytes(private).sign(text.encode())
+    return f"{text}\n{signature_line(verifier, signature)}"
+
+
+def signature_line(verifier: Verifier, signature: bytes) -> str:
+    """One line of signature."""
+    return f"\u2014 {verifier.name} {base64.b64encode(verifier.hash + signature).decode()}\n"
+
+
+def opened(note: str, verifiers: Sequence[Verifier]) -> str:
+    """The text of a note that every one of these keys has signed. Raises NoteError."""
+    text, separator, lines = note.rpartition("\n\n")
+    if not separator or not lines.endswith("\n"):
+        raise NoteError("This is no signed note: text, an empty line, signatures.")
+    text += "\n"
+    signatures = [_signature(line) for line in lines.splitlines()]
+    for verifier in verifiers:
+        given = [raw[4:] for name, raw in signatures if (name, raw[:4]) == (verifier.name, verifier.hash)]
+        if not given:
+            raise NoteError(f"{verifier.name} has not signed this note.")
+        for signature in given:
+            try:
+                Ed25519PublicKey.from_public_bytes(verifier.key).verify(signature, text.encode())
+            except InvalidSignature:
+                raise NoteError(f"The signature of {verifier.name} is not one of this note.") from None
+    return text
+
+
+def _signature(line: str) -> tuple[str, bytes]:
+    dash, _, rest = line.partition(" ")
+    name, _, encoded = rest.partition(" ")
+    try:
+        raw = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        raw = b""
+    if dash != "\u2014" or not _is_name(name) or len(raw) < 5:  # noqa: PLR2004
+        raise NoteError("A line of signature is `\u2014 <name> <base64>`.")
+    return name, raw
+
+
+def read_checkpoint(text: str) -> Checkpoint:
+    """A checkpoint from a note's text. Raises NoteError."""
+    origin, *rest = text.split("\n")
+    try:
+        size, root = rest[0], base64.b64decode(rest[1], validate=True)
+    except (IndexError, ValueError):
+        raise NoteError("A checkpoint has an origin, a size and a root.") from None
+    if not origin or not size.isascii() or not size.isdigit() or str(int(size)) != size or len(root) != 32:  # noqa: PLR2004
+        raise NoteError("A checkpoint has an origin, a size and a root.")
+    return Checkpoint(origin, int(size), root)

@@ -1,0 +1,70 @@
+"""The tree's tables: one row a tile, one a tree, and the checkpoints that were signed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from events.merkle import Tile
+from service.projections import Query
+
+DDL = """
+CREATE TABLE trees (
+  organisation TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  verifier TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  PRIMARY KEY (organisation)
+) STRICT;
+CREATE TABLE tree_tiles (
+  organisation TEXT NOT NULL,
+  level INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  hashes BLOB NOT NULL,
+  PRIMARY KEY (organisation, level, number)
+) STRICT;
+CREATE TABLE checkpoints (
+  organisation TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  note TEXT NOT NULL,
+  PRIMARY KEY (organisation, size)
+) STRICT;
+"""
+
+HASH = 32
+
+
+class Tree(Struct, frozen=True):
+    """A log's tree: under which name and key it is signed, and how many entries it holds."""
+
+    origin: str
+    verifier: str
+    size: int
+
+
+async def find_tree(query: Query, organisation: str) -> Tree | None:
+    """The tree of an organisation's log, once it was begun."""
+    rows = await query("SELECT origin, verifier, size FROM trees WHERE organisation = ?", (organisation,))
+    return Tree(*rows[0]) if rows else None  # type: ignore[arg-type]  # the table is STRICT
+
+
+async def read_tiles(query: Query, organisation: str, wanted: Sequence[Tile]) -> dict[Tile, list[bytes]]:
+    """Tiles as hashes; those that are not there are left out."""
+    found: dict[Tile, list[bytes]] = {}
+    sql = "SELECT hashes FROM tree_tiles WHERE organisation = ? AND level = ? AND number = ?"
+    for level, number in wanted:
+        rows = await query(sql, (organisation, level, number))
+        if rows:
+            found[level, number] = split(rows[0][0])
+    return found
+
+
+async def newest_checkpoint(query: Query, organisation: str, size: int) -> str | None:
+    """The note that was signed for a size."""
+    rows = await query("SELECT note FROM checkpoints WHERE organisation = ? AND size = ?", (organisation, size))
+    return str(rows[0][0]) if rows else None
+
+
+def split(raw: Any) -> list[bytes]:  # noqa: ANN401  # a column, as the driver has it
+    """A row of hashes as a list."""
+    return [bytes(raw[start : start + HASH]) for start in range(0, len(raw), HASH)]

@@ -1,0 +1,289 @@
+"""The trees: grown behind the writes, signed when asked, and never signed where an older signed one is not in them.
+
+Each signed checkpoint is also kept in a file beside the database. A database that does not contain the newest kept one
+was restored or altered: nothing is written or signed then, until somebody declares the fork.
+"""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from domain import events as e
+from events import merkle
+from events.envelope import Context, RecordedEvent
+from events.store import Database, Put, StoreError
+from service.asked import Administer, Asked
+from service.errors import ServiceError
+from service.handler import Handler
+from service.proofs.note import Checkpoint, NoteError, Verifier, opened, read_checkpoint, read_verifier, sign
+from service.proofs.tables import HASH, Tree, find_tree, newest_checkpoint, read_tiles, split
+from service.settings import SettingsError
+from service.vault import Vault
+
+BATCH = 4_096
+"""Entries that are hashed in one transaction."""
+EVERY = 1.0
+"""Seconds between two looks at what was recorded."""
+STREAM = "log"
+SYSTEM = Context(actor="system")
+
+log = structlog.get_logger()
+
+
+class Trees:
+    """Grows, signs and proves."""
+
+    def __init__(self, store: Database, handler: Handler, vault: Vault, name: Callable[[], str], folder: Path) -> None:
+        self._store = store
+        self._handler = handler
+        self._vault = vault
+        self._name = name
+        self._folder = folder
+        self._behind: set[str] = set()
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._task: asyncio.Task[None] | None = None
+        handler.on_recorded.append(self._recorded)
+
+    # --- behind the writes -------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Grow the trees behind the writes."""
+        self._task = asyncio.create_task(self._grow_for_ever(), name="trees")
+
+    async def stop(self) -> None:
+        """Grow no more; what is left is found at the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def _recorded(self, organisation: str, _: tuple[RecordedEvent, ...]) -> None:
+        self._behind.add(organisation)
+
+    async def _grow_for_ever(self) -> None:
+        for (organisation,) in await self._store.query("SELECT organisation FROM trees"):
+            self._behind.add(str(organisation))
+        while True:
+            while self._behind:
+                organisation = self._behind.pop()
+                try:
+                    if await find_tree(self._store.query, organisation) is not None:
+                        await self.grow(organisation)
+                except StoreError as error:
+                    log.warning("tree_waits", organisation=organisation, reason=error.code)
+                    self._behind.add(organisation)
+                    break
+                except Exception:
+                    log.exception("tree_failed", organisation=organisation)
+            await asyncio.sleep(EVERY)
+
+    async def grow(self, organisation: str) -> int:
+        """Take every entry that is recorded into the tree; its size."""
+        while True:
+            size, count = await self._store.alone(lambda database: _grow(database, organisation))
+            if count < BATCH:
+                return int(size)
+
+    # --- checkpoints -------------------------------------------------------------------------------------------------
+
+    async def tree(self, organisation: str) -> Tree:
+        """The organisation's tree; it is begun, with a key of its own, when it is asked for first."""
+        async with self._locks.setdefault(organisation, asyncio.Lock()):
+            known = await find_tree(self._store.query, organisation)
+            if known is not None:
+                return known
+            return await self._begin(organisation, f"{self._name()}/{quote(organisation, safe='')}")
+
+    async def _begin(self, organisation: str, origin: str) -> Tree:
+        private = secrets.token_bytes(32)
+        public = Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        verifier = Verifier(origin, public)
+        wrapped = await self._vault.wrap(organisation, _holder(verifier.text), private)
+        rows = (
+            Put("trees", {"organisation": organisation}, {"origin": origin, "verifier": verifier.text, "size": 0}),
+            Put("secrets", {"organisation": organisation, "holder": _holder(verifier.text)}, {"wrapped": wrapped}),
+        )
+        asked = Asked(
+            organisation=organisation, stream=STREAM, command=Administer(events=(e.LogKeyAdded(key=verifier.text),)),
+            context=SYSTEM, rows=rows,
+        )  # fmt: skip
+        await self._handler.handle(asked)
+        return Tree(origin, verifier.text, 0)
+
+    async def checkpoint(self, organisation: str) -> str:
+        """A signed note over everything that is recorded, kept outside the database before it is told.
+
+        Raises ServiceError `forked` where the log does not contain the newest kept one.
+        """
+        tree = await self.tree(organisation)
+        async with self._locks.setdefault(organisation, asyncio.Lock()):
+            size = await self.grow(organisation)
+            known = await newest_checkpoint(self._store.query, organisation, size)
+            if known is not None:
+                return known
+            if (trouble := await self.fork_of(organisation, tree)) is not None:
+                raise ServiceError("forked", trouble)
+            root = await self.root(organisation, size)
+            verifier = read_verifier(tree.verifier)
+            note = sign(Checkpoint(tree.origin, size, root).text, verifier, await self._private(organisation, tree))
+            await asyncio.to_thread(_keep, self._kept(organisation), note)
+            row = Put("checkpoints", {"organisation": organisation, "size": size}, {"note": note})
+            await self._store.write([row])
+            return note
+
+    async def _private(self, organisation: str, tree: Tree) -> bytes:
+        sql = "SELECT wrapped FROM secrets WHERE organisation = ? AND holder = ?"
+        ((wrapped,),) = await self._store.query(sql, (organisation, _holder(tree.verifier)))
+        return await self._vault.unwrap(organisation, _holder(tree.verifier), bytes(wrapped))  # type: ignore[arg-type]  # a BLOB
+
+    # --- what was kept outside -----------------------------------------------------------------------------------------
+
+    def _kept(self, organisation: str) -> Path:
+        return self._folder / f"{quote(organisation, safe='')}.checkpoint"
+
+    def held(self, organisation: str) -> str | None:
+        """The newest checkpoint that was kept outside the database."""
+        path = self._kept(organisation)
+        return path.read_text(encoding="utf-8") if path.exists() else None
+
+    async def fork_of(self, organisation: str, tree: Tree) -> str | None:
+        """What is wrong where the log does not contain the newest kept checkpoint."""
+        note = self.held(organisation)
+        if note is None:
+            return None
+        try:
+            kept = read_checkpoint(opened(note, [read_verifier(tree.verifier)]))
+        except NoteError as error:
+            return f"The kept checkpoint {self._kept(organisation)} is not this log's: {error}"
+        size = await self.grow(organisation)
+        if kept.size > size:
+            return f"The log has {size} entries, but {kept.size} were signed: the database is older than the newest checkpoint."
+        if await self.root(organisation, kept.size) != kept.root:
+            return f"The first {kept.size} entries of the log are not those that were signed."
+        return None
+
+    async def check(self) -> None:
+        """Refuse a database that does not contain what was signed. Raises SettingsError."""
+        for (organisation,) in await self._store.query("SELECT DISTINCT organisation FROM heads"):
+            tree = await find_tree(self._store.query, str(organisation))
+            if tree is None and self.held(str(organisation)) is not None:
+                trouble: str | None = "checkpoints of this log were signed, but the database knows no tree."
+            else:
+                trouble = None if tree is None else await self.fork_of(str(organisation), tree)
+            if trouble is not None:
+                message = (
+                    f"Organisation {organisation!r}: {trouble} Restore a newer copy, or declare the fork: "
+                    "noces log fork --reason TEXT."
+                )
+                raise SettingsError(message)
+
+    async def fork(self, organisation: str, reason: str) -> Tree:
+        """Declare that the log goes on from another past than was signed: a new origin and key, and an event that says so."""
+        head = (await self._store.head(organisation)).position
+        path = self._kept(organisation)
+        if path.exists():
+            path.rename(path.with_suffix(f".forked-{head}"))
+        known = await find_tree(self._store.query, organisation)
+        base = (
+            f"{self._name()}/{quote(organisation, safe='')}" if known is None else known.origin.partition("/fork-")[0]
+        )
+        await self._store.alone(lambda database: _forget(database, organisation))
+        forked = Administer(events=(e.LogForked(at=head, reason=reason),))
+        await self._handler.handle(Asked(organisation=organisation, stream=STREAM, command=forked, context=SYSTEM))
+        return await self._begin(organisation, f"{base}/fork-{head}")
+
+    # --- proofs --------------------------------------------------------------------------------------------------------
+
+    async def root(self, organisation: str, size: int) -> bytes:
+        """The root of the first entries."""
+        return merkle.root(size, await self._read(organisation, merkle.peaks(0, size)))
+
+    async def inclusion(self, organisation: str, index: int, size: int) -> list[bytes]:
+        """The audit path of an entry."""
+        asked: list[merkle.Node] = []
+        merkle.inclusion(index, size, _noting(asked))
+        return merkle.inclusion(index, size, await self._read(organisation, asked))
+
+    async def consistency(self, organisation: str, old: int, new: int) -> list[bytes]:
+        """The proof that the log of one size began as the log of an older one."""
+        asked: list[merkle.Node] = []
+        merkle.consistency(old, new, _noting(asked))
+        return merkle.consistency(old, new, await self._read(organisation, asked))
+
+    async def tile(self, organisation: str, level: int, number: int, width: int) -> bytes | None:
+        """The hashes of a tile, as many as are asked for; None where the tree does not reach that far."""
+        found = (await read_tiles(self._store.query, organisation, [(level, number)])).get((level, number), [])
+        return b"".join(found[:width]) if len(found) >= width else None
+
+    async def _read(self, organisation: str, nodes: Any) -> merkle.Read:  # noqa: ANN401  # any iterable of nodes
+        tiles = await read_tiles(self._store.query, organisation, sorted(merkle.needed(nodes)))
+        return merkle.reader(lambda where: tiles.get(where, []))
+
+
+def _noting(asked: list[merkle.Node]) -> merkle.Read:
+    """Answers nothing true, and notes what was asked."""
+
+    def read(level: int, index: int) -> bytes:
+        asked.append((level, index))
+        return bytes(HASH)
+
+    return read
+
+
+def _holder(verifier: str) -> str:
+    return f"log/{verifier}"
+
+
+def _grow(database: Any, organisation: str) -> tuple[int, int]:  # noqa: ANN401  # a connection, as the driver has it
+    """Take the next entries into the tiles, in one transaction: (size, how many were taken)."""
+    row = database.execute("SELECT size FROM trees WHERE organisation = ?", (organisation,)).fetchone()
+    size = row[0] if row else 0
+    sql = "SELECT entry FROM events WHERE organisation = ? AND position > ? ORDER BY position LIMIT ?"
+    entries = [each for (each,) in database.execute(sql, (organisation, size, BATCH))]
+    if not entries or row is None:
+        return size, 0
+    tiles: dict[merkle.Tile, list[bytes]] = {}
+    one = "SELECT hashes FROM tree_tiles WHERE organisation = ? AND level = ? AND number = ?"
+    level, count = 0, size
+    while count:
+        number, width = divmod(count, merkle.TILE_WIDTH)
+        if width:
+            (raw,) = database.execute(one, (organisation, level, number)).fetchone()
+            tiles[level, number] = split(raw)
+        level, count = level + 1, number
+    grown = merkle.grown(size, map(merkle.leaf_hash, entries), tiles)
+    put = (
+        "INSERT INTO tree_tiles (organisation, level, number, hashes) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (organisation, level, number) DO UPDATE SET hashes = excluded.hashes"
+    )
+    database.executemany(put, [(organisation, *where, b"".join(hashes)) for where, hashes in tiles.items()])
+    database.execute("UPDATE trees SET size = ? WHERE organisation = ?", (grown, organisation))
+    return grown, len(entries)
+
+
+def _forget(database: Any, organisation: str) -> None:  # noqa: ANN401  # as above
+    for table in ("trees", "tree_tiles", "checkpoints"):
+        database.execute(f"DELETE FROM {table} WHERE organisation = ?", (organisation,))  # noqa: S608  # our own names
+
+
+def _keep(path: Path, note: str) -> None:
+    """Put a note in the place of the older one, durably."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = path.with_suffix(".new")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(note)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
