@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import importing, inbound, limiting, memory, micro, posting, replay, scale, start, stream
+from bench import importing, inbound, limiting, memory, micro, posting, replay, scale, start, stream, verifying
 from bench.processes import ROOT
 from bench.rows import Row, conditions, table, write
 from bench.sizes import BIG, PUBLISHED, QUICK
@@ -17,6 +17,7 @@ MEASURES: dict[str, Callable[[Workplace], list[Row]]] = {
     "http": posting.measure,
     "stream": stream.measure,
     "replay": replay.measure,
+    "verify": verifying.measure,
     "import": importing.measure,
     "scale": scale.measure,
     "inbound": inbound.measure,

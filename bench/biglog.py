@@ -54,7 +54,9 @@ def build_log(path: Path, events: int) -> Built:
 
 async def _build(path: Path, events: int) -> Built:
     settings = Settings(database=f"sqlite:///{path}")
-    async with running(settings) as services:
+    first = today() - STEP * (events + LENGTH) * 2
+    # The service's own first entries are older than those that are made here: time never goes back in a log.
+    async with running(settings, clock=lambda: first) as services:
         key = await first_start(services)
         begin = (await services.store.head(settings.organisation)).position
         partnerships = tuple(services.ids.new("pn") for _ in range(max(1, events // LENGTH)))
@@ -95,7 +97,7 @@ class Writing:
         data, keys = await self.services.vault.seal(self.organisation, event_id, _named(decided.data, number))
         new = NewEvent(
             id=event_id, data=data, occurred_at=decided.occurred_at - timedelta(minutes=number % 10_000),
-            decided_at=decided.decided_at, side=getattr(data, "side", None),
+            decided_at=decided.decided_at and decided.decided_at - timedelta(minutes=number % 10_000), side=getattr(data, "side", None),
         )  # fmt: skip
         stream = stream_of(self.partnerships[number])
         recorded = encode_entry(new, self.context, stream, place + 1, self.recorded_at, self.position)

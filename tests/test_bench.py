@@ -11,7 +11,21 @@ import pytest
 from bench.rows import Row
 
 ROOT = Path(__file__).parent.parent
-ROWS = ["http", "stream", "replay", "import", "scale", "inbox", "hostile", "memory", "start", "limits", "micro"]
+ROWS = [
+    "http",
+    "stream",
+    "replay",
+    "verify",
+    "strict",
+    "import",
+    "scale",
+    "inbox",
+    "hostile",
+    "memory",
+    "start",
+    "limits",
+    "micro",
+]
 
 
 @pytest.fixture(scope="module")

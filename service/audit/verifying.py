@@ -17,7 +17,7 @@ from domain.audit import Redecision, Step
 from domain.events import Happened
 from domain.partnership import FOLD, Partnership, fold
 from events.codec import read_entry
-from service.audit.entries import Entries, Finding
+from service.audit.entries import UNREADABLE, Entries, Finding, at_row
 from service.audit.leaves import Leaves, read_leaves, signed_heads
 from service.audit.models import Models
 from service.audit.reading import Row, end_of, log_pages, stream_pages
@@ -172,6 +172,7 @@ class _Stream:
         self._again = Redecision(entries.adopted.policies, strict=wanted.strict)
         self._positions: list[int] = []
         self._history: list[Happened] = []
+        self._unreadable: list[Finding] = []
         self.is_broken = False
         self.rows: list[Row] = []
 
@@ -186,8 +187,9 @@ class _Stream:
             try:
                 happened = row.happened()
                 at = read_entry(row.entry).decided_at if row.type in DECIDED else None
-            except (msgspec.DecodeError, ValueError, KeyError):
-                self.is_broken = True  # the first pass has said so
+            except UNREADABLE as error:
+                self.is_broken = True
+                self._unreadable.append(at_row(row, "data", f"the fields of {row.type}", str(error)))
                 continue
             self._positions.append(row.position)
             self._history.append(happened)
@@ -197,7 +199,7 @@ class _Stream:
     def end(self) -> list[Finding]:
         """Where decisions come out otherwise."""
         if self.is_broken or not self.is_partnership:
-            return []
+            return self._unreadable
         return [self._at(each.version, each.code, each.expected, each.found) for each in self._again.end()]
 
     def line(self) -> bytes:

@@ -200,7 +200,15 @@ async def a_time_set_back(services):
     ]
 
 
+async def a_field_of_the_wrong_kind(services):
+    position = await place_of(services, "promise.made")
+    entry = msgspec.json.decode(await entry_at(services, position))
+    entry["data"]["promised"] = "thirty"
+    return position, [set_entry(position, msgspec.json.Encoder(order="sorted").encode(entry))]
+
+
 TAMPERED = {
+    "a field of the wrong kind": a_field_of_the_wrong_kind,
     "a byte flipped": a_byte_flipped,
     "a figure that a decision read": a_byte_of_a_figure_flipped,
     "a row deleted in the middle": a_row_deleted_in_the_middle,
