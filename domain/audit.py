@@ -24,7 +24,7 @@ ASKERS: tuple[Side | None, ...] = (None, *SIDES)
 REASONS: tuple[str | None, ...] = (None, *get_args(e.SeparationReason))
 
 
-class Step(Struct, frozen=True):
+class Step(Struct, frozen=True, gc=False):
     """One event of a stream as the audit takes it."""
 
     happened: e.Happened

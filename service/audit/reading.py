@@ -1,7 +1,9 @@
 """What an audit reads: rows as they lie in the file, some at a time, up to an end that was fixed at the start."""
 
+import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -12,6 +14,8 @@ from events.codec import instant as instant_of
 from events.codec import read_happened
 from events.envelope import RecordedEvent
 from service.projections import Query
+
+T = TypeVar("T")
 
 PAGE = 2_000
 """Rows read at once."""
@@ -26,7 +30,7 @@ _STREAM = """
 """
 
 
-class Row(Struct, frozen=True):
+class Row(Struct, frozen=True, gc=False):
     """One row of the log, nothing of it believed."""
 
     position: int
@@ -72,20 +76,45 @@ class Adopted(Struct):
 
 async def log_pages(query: Query, organisation: str, end: int) -> AsyncIterator[list[Row]]:
     """The rows of a log up to an end, by position."""
-    after = 0
-    while rows := await query(_LOG, (organisation, after, end, PAGE)):
+    after, more = 0, True
+    while more and (rows := await query(_LOG, (organisation, after, end, PAGE))):
         page = [Row(*row) for row in rows]  # type: ignore[arg-type]  # the table is STRICT
+        after, more = page[-1].position, len(page) == PAGE
         yield page
-        after = page[-1].position
 
 
 async def stream_pages(query: Query, organisation: str, stream: str, end: int) -> AsyncIterator[list[Row]]:
     """The rows of one stream up to an end, by version."""
-    after = 0
-    while rows := await query(_STREAM, (organisation, stream, after, end, PAGE)):
+    after, more = 0, True
+    while more and (rows := await query(_STREAM, (organisation, stream, after, end, PAGE))):
         page = [Row(*row) for row in rows]  # type: ignore[arg-type]  # as above
+        after, more = page[-1].version, len(page) == PAGE
         yield page
-        after = page[-1].version
+
+
+async def streams(
+    query: Query, organisation: str, names: Iterable[str], end: int
+) -> AsyncIterator[tuple[str, list[Row], bool]]:
+    """(stream, some of its rows, whether they are its last) of stream after stream."""
+    for name in names:
+        held: list[Row] | None = None
+        async for page in stream_pages(query, organisation, name, end):
+            if held is not None:
+                yield name, held, False
+            held = page
+        yield name, held or [], True
+
+
+async def ahead(pages: AsyncIterator[T]) -> AsyncIterator[T]:
+    """The same, the next one being read while this one is worked on."""
+    following = asyncio.ensure_future(anext(pages, None))
+    try:
+        while (page := await following) is not None:
+            following = asyncio.ensure_future(anext(pages, None))
+            yield page
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
 
 
 async def end_of(query: Query, organisation: str, known_at: int | None) -> int:

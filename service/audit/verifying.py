@@ -20,7 +20,7 @@ from events.codec import read_entry
 from service.audit.entries import UNREADABLE, Entries, Finding, at_row
 from service.audit.leaves import Leaves, read_leaves, signed_heads
 from service.audit.models import Models
-from service.audit.reading import Row, end_of, log_pages, stream_pages
+from service.audit.reading import Row, ahead, end_of, log_pages, streams
 from service.projections import Query
 from service.projections.all import LISTED
 from service.proofs.note import read_verifier
@@ -78,7 +78,7 @@ class _Verifying:
         for each in unsigned:
             yield self._tell(each)
         leaves = Leaves(heads)
-        async for page in log_pages(self._query, self._wanted.organisation, self._end):
+        async for page in ahead(log_pages(self._query, self._wanted.organisation, self._end)):
             tiles = await read_leaves(self._query, self._wanted.organisation, page)
             for each in await asyncio.to_thread(lambda: [*self._entries.check(page), *leaves.check(page, tiles)]):  # noqa: B023  # awaited at once
                 yield self._tell(each)
@@ -89,16 +89,19 @@ class _Verifying:
 
     async def by_stream(self) -> AsyncIterator[Line]:
         """The second pass: decisions, states, read models and snapshots."""
-        seen = 0
-        for stream in sorted(self._entries.streams):
-            second = _Stream(self._wanted, self._entries, stream)
-            async for page in stream_pages(self._query, self._wanted.organisation, stream, self._end):
-                await asyncio.to_thread(second.take, page)
-                seen += len(page)
+        seen, second = 0, None
+        names = sorted(self._entries.streams)
+        async for stream, page, last in ahead(streams(self._query, self._wanted.organisation, names, self._end)):
+            second = second or _Stream(self._wanted, self._entries, stream)
+            await asyncio.to_thread(second.take, page)
+            seen += len(page)
+            if not last:
+                continue
             yield self._progress(self._end + seen)
             if second.wanted:
                 for each in await self._end_of(second):
                     yield self._tell(each)
+            second = None
 
     async def _end_of(self, second: "_Stream") -> list[Finding]:
         found = await asyncio.to_thread(second.end)
