@@ -244,6 +244,10 @@ class SqliteFile:
         if row[0]:
             raise StoreError("unavailable", "Another process reads the file; what was deleted is still in its log.")
 
+    async def copy(self, path: Path) -> None:
+        """Write the tables as they stand now into a new file of their own, whole and beside a live writer."""
+        await self._read(lambda database: database.execute("VACUUM INTO ?", (str(path),)))
+
     async def query(self, sql: str, parameters: Sequence[Value] = (), /) -> list[tuple[Any, ...]]:
         """The rows of a read-only statement."""
         return await self._read(lambda database: database.execute(sql, parameters).fetchall())

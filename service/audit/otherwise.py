@@ -32,12 +32,14 @@ class Otherwise(Struct, kw_only=True):
     as_of: datetime | None = None
     known_at: int | None = None
     partnerships: frozenset[str] | None = None
+    end: int | None = None
+    """The last position that is read; None: the log's own end."""
 
 
 async def tell_otherwise(query: Query, wanted: Otherwise) -> AsyncIterator[Line]:
     """Progress, a finding for each partnership whose path would have been another, and one result."""
     started = time.perf_counter()
-    end = await end_of(query, wanted.organisation, wanted.known_at)
+    end = wanted.end if wanted.end is not None else await end_of(query, wanted.organisation, wanted.known_at)
     entries = Entries()
     async for page in log_pages(query, wanted.organisation, end):
         await asyncio.to_thread(entries.index, page)

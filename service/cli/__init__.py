@@ -2,6 +2,7 @@
 
 import rich_click as click
 
+from service.cli.backup import backup, restore
 from service.cli.connectors import connectors, trigger
 from service.cli.documents import diagram, openapi
 from service.cli.keys import keys
@@ -27,6 +28,8 @@ for command in (
     policy,
     replay,
     verify,
+    backup,
+    restore,
     log_group,
     import_file,
     rebuild,
