@@ -5,6 +5,7 @@ import rich_click as click
 from service.cli.backup import backup, restore
 from service.cli.connectors import connectors, trigger
 from service.cli.documents import diagram, openapi
+from service.cli.export import export
 from service.cli.keys import keys
 from service.cli.log import doctor, import_file, log_group, rebuild
 from service.cli.persons import persons
@@ -28,6 +29,7 @@ for command in (
     policy,
     replay,
     verify,
+    export,
     backup,
     restore,
     log_group,

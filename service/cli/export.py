@@ -1,0 +1,29 @@
+"""`noces export`."""
+
+import sys
+from pathlib import Path
+
+import rich_click as click
+
+from service.cli.options import common, run, show
+from service.settings import read_settings
+
+
+@click.command()
+@common
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["ndjson", "csv"]),
+    default="ndjson",
+    help="ndjson: the log as it is stored. csv: every stay in a stage.",
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file; default: standard output.")
+@click.option("--organisation", help="Whose log; default NOCES_ORGANISATION.")
+def export(database: str | None, as_json: bool, form: str, out: Path | None, organisation: str | None) -> None:
+    """Write the log, or the stages of every partnership, beside a running server too."""
+    from service.operations import export as work
+
+    count = run(work.export(read_settings({"database": database}), organisation, form, out, sys.stdout.buffer))
+    if out is not None:
+        show({"file": str(out), "bytes": count}, as_json=as_json, text=f"{out}: {count} bytes")
