@@ -57,6 +57,7 @@ from service.persons import Persons
 from service.projections.all import MIGRATIONS, project
 from service.proofs.trees import Trees
 from service.request_log import Told
+from service.retention import Retention
 from service.services import Services
 from service.settings import Settings, SettingsError, checkpoints_path, keys_path, log_name
 from service.silence import Silence
@@ -124,9 +125,11 @@ async def _serving(
         services.silence.start()
         services.keys.start(store.write)
         services.trees.start()
+        services.retention.start()
         try:
             yield services
         finally:
+            await services.retention.stop()
             await services.trees.stop()
             await services.keys.stop(store.write)
             if services.tokens is not None:
@@ -176,6 +179,7 @@ def assemble(settings: Settings, store: SqliteStore, vault: Vault, clock: Callab
         catalogue=catalogue,
         inbox=inbox, persons=Persons(store, handler, vault, inbox, clock),
         trees=Trees(store, handler, vault, lambda: log_name(settings), checkpoints_path(settings)),
+        retention=Retention(store, clock, settings.inbox_days),
         silence=Silence(store.query, clock, telemetry.silent),
         time=Clock(store.query, handler, clock, settings.clock_seconds),
         views=Views(store.query, vault), telemetry=telemetry,

@@ -23,6 +23,7 @@ from service.persons import Persons
 from service.policies import POLICY_STREAM
 from service.projections import Query
 from service.proofs.trees import Trees
+from service.retention import Retention
 from service.settings import Settings, SettingsError
 from service.silence import Silence
 from service.sources import Sources
@@ -50,6 +51,7 @@ class Services(Struct, kw_only=True, eq=False):
     inbox: Inbox
     persons: Persons
     trees: Trees
+    retention: Retention
     silence: Silence
     time: Clock
     views: Views

@@ -33,6 +33,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     port: int = 8000
     public_base_url: str = ""
     """What senders sign and links show; never taken from a request. Default: http://host:port."""
+    inbox_days: Annotated[int, Meta(ge=0)] = 0
+    """After how many days the bodies of deliveries are forgotten; 0: never. Their items stay known for ever."""
     log_name: str = ""
     """The first part of the names of logs, fixed when a log is first signed; default: the public address's host."""
     checkpoints: str = ""

@@ -214,6 +214,12 @@ async def page_of(query: Query, organisation: str, after: str, limit: int) -> li
     return [_delivery(row) for row in await query(sql, (organisation, after, limit))]
 
 
+async def older_than(query: Query, at: str, limit: int) -> list[tuple[str, str]]:
+    """(organisation, delivery) that came before an instant and still have their bodies, of all organisations."""
+    sql = "SELECT organisation, id FROM inbox WHERE purged_at IS NULL AND received_at < ? ORDER BY id LIMIT ?"
+    return [(str(organisation), str(inbox)) for organisation, inbox in await query(sql, (at, limit))]
+
+
 _DELIVERY_NAMES = StoredDelivery.__struct_fields__
 _DELIVERY = f"SELECT {', '.join(_DELIVERY_NAMES)} FROM inbox"  # noqa: S608  # our own names
 

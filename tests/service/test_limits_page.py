@@ -19,7 +19,7 @@ SETTINGS = dict(re.findall(r"^\| `NOCES_(\w+)` \| (.+?) \|", PAGE, re.MULTILINE)
 FIXED = dict(re.findall(r"^\| ([a-z].+?) \| (\d+)\b", PAGE, re.MULTILINE))
 ELSEWHERE = {
     "database", "host", "port", "public_base_url", "master_key", "demo", "organisation", "clock_seconds",
-    "clock_quiet_seconds", "connectors", "outbound_allow",
+    "clock_quiet_seconds", "inbox_days", "connectors", "outbound_allow",
 }  # fmt: skip
 """Settings that bound nothing."""
 

@@ -13,8 +13,14 @@ from service.openapi import openapi_document
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance"
 OPERATIONS = sum(len(path.keys() - {"parameters"}) for path in openapi_document()["paths"].values())
-UNLIMITED = {"key_requests_per_minute": 10_000_000, "address_requests_per_minute": 10_000_000}
+UNLIMITED = {"key_requests": 1_000_000_000, "address_requests": 1_000_000_000, "source_requests": 1_000_000_000}
 """The campaign sends more than any caller may."""
+IN_HASTE = """
+[[operations]]
+include-path-regex = "/events$"
+parameters = { "query.wait" = 0 }
+"""
+"""Nobody waits half a minute for an event that does not come."""
 
 
 def token_of(server) -> str:
@@ -59,7 +65,7 @@ def configured(folder: Path, known: dict[str, str]) -> Path:
             f'parameters = {{ "path.{name}" = {json.dumps(value)} }}',
         ]
     path = folder / "schemathesis.toml"
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + IN_HASTE)
     return path
 
 
@@ -96,9 +102,8 @@ def test_what_the_document_allows_is_answered_as_it_says(serve, tmp_path, record
 def test_what_the_document_allows_is_answered_as_it_says_at_length(serve, tmp_path, known, record_property):
     server = serve(**UNLIMITED)
     (tmp_path / "run").mkdir()
-    if known:
-        configured(tmp_path / "run", things(server))
-    _, cases = campaign(server, tmp_path / "run", "--phases", "coverage,fuzzing", "-n", "100")
+    configured(tmp_path / "run", things(server) if known else {})
+    _, cases = campaign(server, tmp_path / "run", "--phases", "coverage,fuzzing", "-n", "60")
     record_property("told", f"schemathesis, at length: {cases} cases, no server error, nothing undocumented")
 
 
