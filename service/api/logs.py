@@ -10,9 +10,10 @@ from service.proofs.note import opened, read_checkpoint, read_verifier
 
 TEXT = "text/plain"
 BINARY = "application/octet-stream"
-IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
+IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
+"""A full tile never changes, but only whoever has the key may keep it."""
 _TILE = re.compile(
-    r"(?:(?P<level>\d|[1-5]\d|6[0-3])|(?P<entries>entries))/(?P<number>(?:x\d{3}/)*\d{3})(?:\.p/(?P<width>[1-9]\d{0,2}))?"
+    r"(?:(?P<level>\d|[1-5]\d|6[0-3])|(?P<entries>entries))/(?P<number>\d{3}|x(?!000)\d{3}/(?:x\d{3}/)*\d{3})(?:\.p/(?P<width>[1-9]\d{0,2}))?"
 )
 ENTRIES = """
     SELECT entry FROM events WHERE organisation = ? AND position > ? AND position <= ? ORDER BY position

@@ -296,6 +296,7 @@ async def test_who_may_is_let_in(world, route, record_property):
     if route.scope in SCOPES:
         answer = await ask(world.only[route.scope], route, found)
         assert answer.status_code == row.answers, answer.text
+        assert "public" not in answer.headers["cache-control"]
         tried += 1
     answer = await ask(world.clients["owner"], route, await world.fresh(), unlike(row.body))
     assert answer.status_code == row.answers, answer.text

@@ -142,9 +142,11 @@ async def test_entries_and_tiles_lead_to_the_signed_root(http, services):
     tiles = {}
     merkle.grown(0, leaves, tiles)
     assert merkle.root(found.size, merkle.reader(lambda where: tiles.get(where, []))) == found.root
-    full = await http.get("/v1/logs/acme/tile/0/000")
-    assert "immutable" in full.headers["cache-control"]
-    assert full.headers["content-type"] == "application/octet-stream"
+    for path in ("0/000", "entries/000"):
+        full = await http.get(f"/v1/logs/acme/tile/{path}")
+        # For whoever has the key: a cache that many share would hand the log's entries to those who have none.
+        assert full.headers["cache-control"] == "private, max-age=31536000, immutable"
+        assert full.headers["content-type"] == "application/octet-stream"
     for wrong in (
         "0/002",
         "0/001",
@@ -157,6 +159,8 @@ async def test_entries_and_tiles_lead_to_the_signed_root(http, services):
         "entries/002",
         "0/000.p/",
         "0/x000/000/1",
+        "0/x000/000.p/15",
+        "entries/x000/000",
     ):
         problem(await http.get(f"/v1/logs/acme/tile/{wrong}"), 404, "not_found")
 
