@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from events.sqlite import SqliteFile
+from service.files import named, sync_folder
 from service.settings import Settings, SettingsError
 from service.vault import KEY_BYTES, KeyFile, check_master, place_of, unwrap, wrap
 
@@ -85,7 +86,7 @@ def write_key(path: Path, key: bytes) -> None:
         file.write(base64.b64encode(key) + b"\n")
         file.flush()
         os.fsync(number)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 async def rotate(settings: Settings, keys: SqliteFile, out: Path | None) -> int:
@@ -109,7 +110,7 @@ async def rotate(settings: Settings, keys: SqliteFile, out: Path | None) -> int:
         target.unlink()
         raise
     if not given:
-        _replace(target, key_file(settings))
+        named(target, key_file(settings))
     await keys.forget()
     return count
 
@@ -138,19 +139,6 @@ async def _finish_rotation(path: Path, keys: KeyFile) -> None:
         await check_master(_read(path), keys)
     except SettingsError:
         await check_master(_read(waiting), keys)
-        _replace(waiting, path)
+        named(waiting, path)
     else:
         waiting.unlink()
-
-
-def _replace(new: Path, path: Path) -> None:
-    new.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

@@ -10,6 +10,7 @@ from events.migrations import Migration
 from events.store import RowChange
 from service.projections import Project, connectors, due, inbox, keys, links, partnerships, people
 from service.proofs.tables import DDL as TREES
+from service.proofs.tables import FORKS
 
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(101, "partnerships", partnerships.DDL),
@@ -22,6 +23,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(110, "overlap", keys.OVERLAP),
     Migration(113, "people", people.DDL),
     Migration(116, "trees", TREES),
+    Migration(117, "forks", FORKS),
     Migration(120, "quota", keys.QUOTA),
 )
 

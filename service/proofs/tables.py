@@ -31,6 +31,8 @@ CREATE TABLE checkpoints (
 ) STRICT;
 """
 
+FORKS = "ALTER TABLE trees ADD COLUMN superseded TEXT;"
+
 HASH = 32
 
 
@@ -40,11 +42,13 @@ class Tree(Struct, frozen=True):
     origin: str
     verifier: str
     size: int
+    superseded: str | None
+    """The digest of the kept checkpoint that the fork which began this tree took the place of."""
 
 
 async def find_tree(query: Query, organisation: str) -> Tree | None:
     """The tree of an organisation's log, once it was begun."""
-    rows = await query("SELECT origin, verifier, size FROM trees WHERE organisation = ?", (organisation,))
+    rows = await query("SELECT origin, verifier, size, superseded FROM trees WHERE organisation = ?", (organisation,))
     return Tree(*rows[0]) if rows else None  # type: ignore[arg-type]  # the table is STRICT
 
 
@@ -59,9 +63,16 @@ async def read_tiles(query: Query, organisation: str, wanted: Sequence[Tile]) ->
     return found
 
 
-async def newest_checkpoint(query: Query, organisation: str, size: int) -> str | None:
+async def find_checkpoint(query: Query, organisation: str, size: int) -> str | None:
     """The note that was signed for a size."""
     rows = await query("SELECT note FROM checkpoints WHERE organisation = ? AND size = ?", (organisation, size))
+    return str(rows[0][0]) if rows else None
+
+
+async def newest_checkpoint(query: Query, organisation: str) -> str | None:
+    """The note that was signed last, as the database has it."""
+    sql = "SELECT note FROM checkpoints WHERE organisation = ? ORDER BY size DESC LIMIT 1"
+    rows = await query(sql, (organisation,))
     return str(rows[0][0]) if rows else None
 
 

@@ -5,9 +5,9 @@ was restored or altered: nothing is written or signed then, until somebody decla
 """
 
 import asyncio
-import os
+import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,12 +19,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from domain import events as e
 from events import merkle
 from events.envelope import Context, RecordedEvent
-from events.store import Database, Put, StoreError
+from events.store import Database, Put, Remove, StoreError, Value
 from service.asked import Administer, Asked
 from service.errors import ServiceError
+from service.files import sync_folder, whole
 from service.handler import Handler
 from service.proofs.note import Checkpoint, NoteError, Verifier, opened, read_checkpoint, read_verifier, sign
-from service.proofs.tables import HASH, Tree, find_tree, newest_checkpoint, read_tiles, split
+from service.proofs.tables import HASH, Tree, find_checkpoint, find_tree, newest_checkpoint, read_tiles, split
 from service.settings import SettingsError
 from service.vault import Vault
 
@@ -99,23 +100,31 @@ class Trees:
             known = await find_tree(self._store.query, organisation)
             if known is not None:
                 return known
-            return await self._begin(organisation, f"{self._name()}/{quote(organisation, safe='')}")
+            return await self._begin(organisation, self._origin(organisation))
 
-    async def _begin(self, organisation: str, origin: str) -> Tree:
+    def _origin(self, organisation: str) -> str:
+        return f"{self._name()}/{quote(organisation, safe='')}"
+
+    async def _begin(
+        self, organisation: str, origin: str, before: Sequence[e.Event] = (), superseded: str | None = None
+    ) -> Tree:
+        """Begin a tree with a key of its own, in the place of an older one: all in one commit with the events that say so."""
         private = secrets.token_bytes(32)
         public = Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         verifier = Verifier(origin, public)
         wrapped = await self._vault.wrap(organisation, _holder(verifier.text), private)
+        whose: dict[str, Value] = {"organisation": organisation}
+        values: dict[str, Value] = {"origin": origin, "verifier": verifier.text, "size": 0, "superseded": superseded}
         rows = (
-            Put("trees", {"organisation": organisation}, {"origin": origin, "verifier": verifier.text, "size": 0}),
-            Put("secrets", {"organisation": organisation, "holder": _holder(verifier.text)}, {"wrapped": wrapped}),
-        )
+            Remove("tree_tiles", whose), Remove("checkpoints", whose), Put("trees", whose, values),
+            Put("secrets", {**whose, "holder": _holder(verifier.text)}, {"wrapped": wrapped}),
+        )  # fmt: skip
         asked = Asked(
-            organisation=organisation, stream=STREAM, command=Administer(events=(e.LogKeyAdded(key=verifier.text),)),
+            organisation=organisation, stream=STREAM, command=Administer(events=(*before, e.LogKeyAdded(key=verifier.text))),
             context=SYSTEM, rows=rows,
         )  # fmt: skip
         await self._handler.handle(asked)
-        return Tree(origin, verifier.text, 0)
+        return Tree(origin, verifier.text, 0, superseded)
 
     async def checkpoint(self, organisation: str) -> str:
         """A signed note over everything that is recorded, kept outside the database before it is told.
@@ -125,7 +134,7 @@ class Trees:
         tree = await self.tree(organisation)
         async with self._locks.setdefault(organisation, asyncio.Lock()):
             size = await self.grow(organisation)
-            known = await newest_checkpoint(self._store.query, organisation, size)
+            known = await find_checkpoint(self._store.query, organisation, size)
             if known is not None:
                 return known
             if (trouble := await self.fork_of(organisation, tree)) is not None:
@@ -170,13 +179,9 @@ class Trees:
         return None
 
     async def check(self) -> None:
-        """Refuse a database that does not contain what was signed. Raises SettingsError."""
+        """Refuse a database whose trees do not contain what was signed. Raises SettingsError."""
         for (organisation,) in await self._store.query("SELECT DISTINCT organisation FROM heads"):
-            tree = await find_tree(self._store.query, str(organisation))
-            if tree is None and self.held(str(organisation)) is not None:
-                trouble: str | None = "checkpoints of this log were signed, but the database knows no tree."
-            else:
-                trouble = None if tree is None else await self.fork_of(str(organisation), tree)
+            trouble = await self._trouble(str(organisation))
             if trouble is not None:
                 message = (
                     f"Organisation {organisation!r}: {trouble} Restore a newer copy, or declare the fork: "
@@ -184,20 +189,39 @@ class Trees:
                 )
                 raise SettingsError(message)
 
+    async def _trouble(self, organisation: str) -> str | None:
+        tree, note = await find_tree(self._store.query, organisation), self.held(organisation)
+        if tree is None:
+            return None if note is None else "checkpoints of this log were signed, but the database knows no tree."
+        if note is not None and tree.superseded == _digest(note):
+            self._set_aside(organisation)  # the fork was declared; only this was left of it
+        elif note is None and (newest := await newest_checkpoint(self._store.query, organisation)) is not None:
+            # Nobody can tell any more whether the database is older than what was signed; from now on it is told again.
+            log.warning("kept_checkpoint_missing", organisation=organisation, folder=str(self._folder))
+            await asyncio.to_thread(_keep, self._kept(organisation), newest)
+        return await self.fork_of(organisation, tree)
+
     async def fork(self, organisation: str, reason: str) -> Tree:
-        """Declare that the log goes on from another past than was signed: a new origin and key, and an event that says so."""
+        """Declare that the log goes on from another past than was signed: a new origin and key, and an event that says so.
+
+        What was kept is set aside last: until the fork is durable, it goes on refusing.
+        """
         head = (await self._store.head(organisation)).position
+        known, note = await find_tree(self._store.query, organisation), self.held(organisation)
+        base = self._origin(organisation) if known is None else known.origin.partition("/fork-")[0]
+        forked = e.LogForked(at=head, reason=reason)
+        superseded = None if note is None else _digest(note)
+        tree = await self._begin(organisation, f"{base}/fork-{head}", (forked,), superseded)
+        self._set_aside(organisation)
+        return tree
+
+    def _set_aside(self, organisation: str) -> None:
+        """Keep the checkpoint that a fork has superseded under another name: it proves what was signed before."""
         path = self._kept(organisation)
         if path.exists():
-            path.rename(path.with_suffix(f".forked-{head}"))
-        known = await find_tree(self._store.query, organisation)
-        base = (
-            f"{self._name()}/{quote(organisation, safe='')}" if known is None else known.origin.partition("/fork-")[0]
-        )
-        await self._store.alone(lambda database: _forget(database, organisation))
-        forked = Administer(events=(e.LogForked(at=head, reason=reason),))
-        await self._handler.handle(Asked(organisation=organisation, stream=STREAM, command=forked, context=SYSTEM))
-        return await self._begin(organisation, f"{base}/fork-{head}")
+            size = read_checkpoint(path.read_text(encoding="utf-8").rpartition("\n\n")[0] + "\n").size
+            path.rename(path.with_suffix(f".forked-{size}"))
+            sync_folder(path.parent)
 
     # --- proofs --------------------------------------------------------------------------------------------------------
 
@@ -268,22 +292,12 @@ def _grow(database: Any, organisation: str) -> tuple[int, int]:  # noqa: ANN401 
     return grown, len(entries)
 
 
-def _forget(database: Any, organisation: str) -> None:  # noqa: ANN401  # as above
-    for table in ("trees", "tree_tiles", "checkpoints"):
-        database.execute(f"DELETE FROM {table} WHERE organisation = ?", (organisation,))  # noqa: S608  # our own names
-
-
 def _keep(path: Path, note: str) -> None:
     """Put a note in the place of the older one, durably."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = path.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(note)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with whole(path) as file:
+        file.write(note.encode())
+
+
+def _digest(note: str) -> str:
+    return hashlib.sha256(note.encode()).hexdigest()

@@ -4,12 +4,14 @@ import base64
 import hashlib
 import json
 import shutil
+from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from events import merkle
+from service.app import running
 from service.proofs.note import Checkpoint, NoteError, Verifier, opened, read_checkpoint, read_verifier, sign
 from service.settings import SettingsError
 from tests.service.processes import noces
@@ -273,7 +275,7 @@ async def test_a_restored_older_copy_is_refused_until_the_fork_is_declared(tmp_p
     assert [each.read_text() for each in (tmp_path / "noces.checkpoints").glob("*.forked-*")] == [newest]
 
 
-async def test_entries_that_were_exchanged_behind_a_signed_head_are_refused(tmp_path, clock):
+async def test_a_tree_that_was_exchanged_behind_a_signed_head_is_refused(tmp_path, clock):
     settings = settings_of(tmp_path)
     async with started(settings, clock) as services, client(services, await make_key(services)) as http:
         await power_struggle(http)
@@ -286,6 +288,64 @@ async def test_entries_that_were_exchanged_behind_a_signed_head_are_refused(tmp_
     with pytest.raises(SettingsError, match="not those that were signed"):
         async with started(settings, clock):
             pass
+
+
+@asynccontextmanager
+async def older_copy(folder, clock):
+    """A database restored from before the newest checkpoint was signed, and its key."""
+    settings = settings_of(folder)
+    async with started(settings, clock) as services:
+        key = await make_key(services)
+        async with client(services, key) as http:
+            await http.get("/v1/logs/acme/checkpoint")
+    shutil.copy(folder / "noces.db", folder / "yesterday.db")
+    async with started(settings, clock) as services, client(services, key) as http:
+        await power_struggle(http)
+        await http.get("/v1/logs/acme/checkpoint")
+    shutil.copy(folder / "yesterday.db", folder / "noces.db")
+    yield settings, key
+
+
+async def test_a_fork_that_could_not_be_written_leaves_the_copy_refused(tmp_path, clock):
+    async with older_copy(tmp_path, clock) as (settings, _):
+        async with running(settings, clock, forking=True) as services:
+            await services.store.alone(lambda database: database.execute("DROP TABLE secrets"))
+            with pytest.raises(Exception, match="secrets"):
+                await services.trees.fork("acme", "The disk died")
+        with pytest.raises(SettingsError, match="older than the newest checkpoint"):
+            async with started(settings, clock):
+                pass
+
+
+async def test_a_fork_cut_short_before_the_old_checkpoint_was_set_aside_is_finished_at_the_next_start(tmp_path, clock):
+    async with older_copy(tmp_path, clock) as (settings, key):
+        kept = (tmp_path / "noces.checkpoints" / "acme.checkpoint").read_text()
+        async with running(settings, clock, forking=True) as services:
+            await services.trees.fork("acme", "The disk died")
+        (aside,) = (tmp_path / "noces.checkpoints").glob("*.forked-*")
+        aside.rename(
+            tmp_path / "noces.checkpoints" / "acme.checkpoint"
+        )  # as it stands between the commit and the renaming
+        async with started(settings, clock) as services, client(services, key) as http:
+            found, _ = await signed_head(http)
+            assert "/fork-" in found.origin
+        assert aside.read_text() == kept
+        # Another restored copy is refused as before: only that one checkpoint was superseded.
+        shutil.copy(tmp_path / "yesterday.db", tmp_path / "noces.db")
+        with pytest.raises(SettingsError, match="is not this log's"):
+            async with started(settings, clock):
+                pass
+
+
+async def test_a_kept_checkpoint_that_is_lost_is_told_and_kept_again(tmp_path, clock, capfd):
+    settings = settings_of(tmp_path)
+    async with started(settings, clock) as services, client(services, await make_key(services)) as http:
+        note = (await http.get("/v1/logs/acme/checkpoint")).text
+    kept = tmp_path / "noces.checkpoints" / "acme.checkpoint"
+    kept.unlink()
+    async with started(settings, clock):
+        assert kept.read_text() == note
+    assert "kept_checkpoint_missing" in "".join(capfd.readouterr())
 
 
 async def test_a_copy_that_holds_what_was_signed_starts(tmp_path, clock):
