@@ -9,16 +9,24 @@ from typing import BinaryIO
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, its owner's alone, which takes its name, and another's place, once everything is written."""
-    number, fresh = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+def taking(path: Path) -> Iterator[Path]:
+    """A new, empty file beside a name, for somebody to fill; it takes the name, and another's place, at the end."""
+    number, made = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.absolute().parent)
+    os.close(number)
+    fresh = Path(made)
     try:
-        with os.fdopen(number, "wb") as file:
-            yield file
-        named(Path(fresh), path)
+        yield fresh
+        named(fresh, path)
     except BaseException:
-        Path(fresh).unlink(missing_ok=True)
+        fresh.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which takes its name once everything is written."""
+    with taking(path) as fresh, fresh.open("wb") as file:
+        yield file
 
 
 def named(fresh: Path, path: Path) -> None:
@@ -30,7 +38,7 @@ def named(fresh: Path, path: Path) -> None:
     finally:
         os.close(number)
     fresh.replace(path)
-    sync_folder(path.parent)
+    sync_folder(path.absolute().parent)
 
 
 def sync_folder(folder: Path) -> None:

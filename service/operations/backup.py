@@ -1,9 +1,10 @@
 """What `noces backup` and `noces restore` do: whole copies, each proven before it counts."""
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from events.lock import FileLock
 from events.sqlite import SqliteFile, SqliteStore
@@ -11,10 +12,15 @@ from events.store import StoreError
 from service.app import now
 from service.audit.otherwise import Otherwise, tell_otherwise
 from service.audit.verifying import Verification, verify
+from service.files import taking
+from service.operations.reading import check_new
 from service.projections import Query
+from service.projections.all import MIGRATIONS
 from service.settings import Settings, SettingsError, keys_path
 
 Told = dict[str, Any]
+
+log = structlog.get_logger()
 
 
 async def backup(settings: Settings, out: Path, keys_out: Path | None) -> list[Told]:
@@ -27,34 +33,28 @@ async def backup(settings: Settings, out: Path, keys_out: Path | None) -> list[T
     if not source.exists():
         raise SettingsError(f"There is no database at {source}; start the service once.")
     for each in (out, keys_out):
-        if each is not None and each.exists():
-            raise SettingsError(f"{each} exists already; name a file that does not.")
-    fresh = out.with_name(out.name + ".new")
-    fresh.unlink(missing_ok=True)
+        if each is not None:
+            check_new(each)
     store = await SqliteStore.open_readonly(source)
     try:
-        await store.copy(fresh)
-        told = await _proven(fresh, store.query)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
+        with taking(out) as fresh:
+            await store.copy(fresh)
+            told = await _proven(fresh, store.query)
     finally:
         await store.close()
-    _name(fresh, out)
     if keys_out is not None:
         await _copy_keys(settings, keys_out)
     return told
 
 
 async def _copy_keys(settings: Settings, out: Path) -> None:
+    """After the log, so that no entry of the copy lacks its key."""
     keys = await SqliteFile.open_readonly(keys_path(settings).absolute())
     try:
-        fresh = out.with_name(out.name + ".new")
-        fresh.unlink(missing_ok=True)
-        await keys.copy(fresh)
+        with taking(out) as fresh:
+            await keys.copy(fresh)
     finally:
         await keys.close()
-    _name(fresh, out)
 
 
 async def _proven(path: Path, original: Query | None) -> list[Told]:
@@ -99,34 +99,28 @@ async def restore(settings: Settings, file: Path) -> list[Told]:
     told = await _proven(file, None)
     target = settings.database_path.absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        await _fold(target)
     lock = FileLock(target)
     lock.take()
     try:
-        fresh = target.with_name(target.name + ".restored")
-        shutil.copyfile(file, fresh)
-        fresh.chmod(0o600)
-        aside = now().strftime("%Y%m%dT%H%M%SZ")
-        for suffix in ("-wal", "-shm", ""):
-            old = target.with_name(target.name + suffix)
-            if old.exists():
-                old.rename(target.with_name(f"{target.name}.before-{aside}{suffix}"))
-        _name(fresh, target)
+        with taking(target) as fresh:
+            shutil.copyfile(file, fresh)
+            aside = now().strftime("%Y%m%dT%H%M%SZ")
+            for suffix in ("-wal", "-shm", ""):
+                old = target.with_name(target.name + suffix)
+                if old.exists():
+                    old.rename(target.with_name(f"{target.name}.before-{aside}{suffix}"))
     finally:
         lock.release()
     return told
 
 
-def _name(fresh: Path, path: Path) -> None:
-    """Give a finished file its name, durably."""
-    number = os.open(fresh, os.O_RDONLY)
+async def _fold(target: Path) -> None:
+    """Fold the write-ahead log into the old file, so that nothing of it is lost wherever the power goes meanwhile."""
     try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-    fresh.chmod(0o600)
-    fresh.rename(path)
-    folder = os.open(path.absolute().parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        await (await SqliteStore.open(target, migrations=MIGRATIONS, clock=now)).close()
+    except StoreError as error:
+        if error.code == "locked":
+            raise
+        log.warning("old_database_not_opened", reason=error.code)  # a broken one may be why a copy is restored

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO
@@ -10,11 +9,13 @@ from typing import BinaryIO
 from domain.history import spells
 from domain.partnership import fold
 from domain.policy import POLICY_1
-from service.app import beside, now
+from service.app import now
 from service.audit.entries import Entries
 from service.audit.reading import end_of, log_pages, stream_pages
+from service.files import whole
+from service.operations.reading import check_new, log_of
 from service.projections import Query
-from service.settings import Settings, SettingsError
+from service.settings import Settings
 from service.views import instant
 
 COLUMNS = (
@@ -26,21 +27,19 @@ RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 
 async def export(settings: Settings, organisation: str | None, form: str, out: Path | None, screen: BinaryIO) -> int:
-    """How many bytes were written; a file gets its name when it is whole. Raises SettingsError."""
+    """How many bytes were written; a file gets its name when it is whole.
+
+    Raises SettingsError for a database, an organisation or a folder that is not there, or a file that is.
+    """
     name = organisation or settings.organisation
-    async with beside(settings) as database:
-        if database is None:
-            raise SettingsError(f"There is no database at {settings.database_path}; start the service once.")
-        pieces = ndjson(database.query, name) if form == "ndjson" else stays(database.query, name)
+    if out is not None:
+        check_new(out)
+    async with log_of(settings, name) as query:
+        pieces = ndjson(query, name) if form == "ndjson" else stays(query, name)
         if out is None:
             return await _write(pieces, screen)
-        fresh = out.with_name(out.name + ".new")
-        with fresh.open("wb") as file:
-            count = await _write(pieces, file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(out)
-        return count
+        with whole(out) as file:
+            return await _write(pieces, file)
 
 
 async def _write(pieces: AsyncIterator[bytes], file: BinaryIO) -> int:

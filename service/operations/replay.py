@@ -10,35 +10,33 @@ import rich.progress
 
 from domain.policy import checked
 from events.codec import microseconds
-from service.app import beside
 from service.audit.otherwise import Otherwise, tell_otherwise
 from service.audit.verifying import Line, Verification, verify
 from service.body import read_instant
 from service.errors import ServiceError
 from service.operations.policies import read_policy
+from service.operations.reading import log_of
 from service.projections import Query
-from service.settings import Settings, SettingsError, checkpoints_path
+from service.settings import Settings, checkpoints_path
 
 
 async def replay(settings: Settings, tell: Callable[[Line], None], **wanted: Any) -> dict[str, Any]:  # noqa: ANN401  # click's options
     """The result of an audit; findings and the result are told as they come. Raises ServiceError, SettingsError."""
-    async with beside(settings) as database:
-        if database is None:
-            raise SettingsError(f"There is no database at {settings.database_path}; start the service once.")
-        result: dict[str, Any] = {}
+    organisation = wanted.get("organisation") or settings.organisation
+    result: dict[str, Any] = {}
+    async with log_of(settings, organisation) as query:
         with rich.progress.Progress(disable=not sys.stderr.isatty(), console=rich.console.Console(stderr=True)) as bar:
             task = bar.add_task("reading", total=None)
-            async for line in _lines(database.query, settings, wanted):
+            async for line in _lines(query, settings, organisation, wanted):
                 if "progress" in line:
                     bar.update(task, completed=line["progress"]["position"], total=line["progress"]["of"])
                 else:
                     tell(line)
                 result = line.get("result", result)
-        return result
+    return result
 
 
-def _lines(query: Query, settings: Settings, wanted: dict[str, Any]) -> AsyncIterator[Line]:
-    organisation = wanted.get("organisation") or settings.organisation
+def _lines(query: Query, settings: Settings, organisation: str, wanted: dict[str, Any]) -> AsyncIterator[Line]:
     known_at = None if wanted.get("known_at") is None else microseconds(read_instant(wanted["known_at"], "--known-at"))
     only = frozenset(wanted["partnerships"]) if wanted.get("partnerships") else None
     modes = [name for name in ("verify", "hindsight", "policy") if wanted.get(name)]

@@ -83,6 +83,33 @@ async def test_what_does_not_verify_is_neither_kept_nor_restored(tmp_path, clock
     assert (tmp_path / "noces.db").read_bytes() == before
 
 
+async def test_what_the_old_database_had_not_yet_folded_goes_aside_with_it(tmp_path, clock):
+    settings = settings_of(tmp_path)
+    async with started(settings, clock) as services, client(services, await make_key(services)) as http:
+        assert run(tmp_path, "backup", "--out", "copy.db").returncode == 0
+        await power_struggle(http)
+        events = await every_event(http)
+        left = {name: (tmp_path / name).read_bytes() for name in ("noces.db", "noces.db-wal")}
+    for name, raw in left.items():  # as a killed server leaves it
+        (tmp_path / name).write_bytes(raw)
+    assert run(tmp_path, "restore", "copy.db").returncode == 0
+    (old,) = [path for path in tmp_path.glob("noces.db.before-*") if not path.name.endswith(("-wal", "-shm"))]
+    told = noces("export", "--database", f"sqlite:///{old}", cwd=tmp_path, organisation="acme")
+    assert len(told.stdout.splitlines()) == len(events)
+
+
+async def test_a_broken_database_is_moved_aside_as_it_is(tmp_path, clock):
+    async with started(settings_of(tmp_path), clock):
+        assert run(tmp_path, "backup", "--out", "copy.db").returncode == 0
+    (tmp_path / "noces.db").write_bytes(b"no database at all")
+    told = run(tmp_path, "restore", "copy.db")
+    assert told.returncode == 0, told.stderr
+    (old,) = tmp_path.glob("noces.db.before-*")
+    assert old.read_bytes() == b"no database at all"
+    async with started(settings_of(tmp_path), clock) as services:
+        assert await head(services) > 0
+
+
 @pytest.mark.parametrize("name", ["--out", "--keys-out"])
 async def test_no_file_is_written_over(tmp_path, clock, name):
     async with started(settings_of(tmp_path), clock):

@@ -36,7 +36,7 @@ async def test_an_exported_line_is_the_position_and_the_entry_as_it_is_stored(tm
         filed = run(tmp_path, "--out", "log.ndjson", "--json")
         assert json.loads(filed.stdout)["bytes"] == len(told.stdout.encode())
         assert (tmp_path / "log.ndjson").read_text() == told.stdout
-        assert not list(tmp_path.glob("*.new"))
+        assert [path.name for path in tmp_path.glob("log.ndjson*")] == ["log.ndjson"]
 
 
 async def test_the_stays_of_every_partnership_are_a_table(tmp_path, clock):
@@ -55,6 +55,24 @@ async def test_the_stays_of_every_partnership_are_a_table(tmp_path, clock):
         ]
         (other,) = [row for row in rows if row["partnership"] == risky]
         assert (other["client"], other["partner"]) == ('\'-1+1, or "two"', '\'=HYPERLINK("https://example.org")')
+
+
+async def test_an_export_takes_no_others_place_and_is_its_owners_alone(tmp_path, clock):
+    async with started(settings_of(tmp_path), clock):
+        told = run(tmp_path, "--out", "log.ndjson")
+        assert told.returncode == 0, told.stderr
+        assert (tmp_path / "log.ndjson").stat().st_mode & 0o777 == 0o600
+        before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name == "log.ndjson"}
+        for arguments, why in (
+            (("--out", "log.ndjson"), "exists already"), (("--out", "nowhere/log.ndjson"), "no folder"),
+            (("--organisation", "nobody"), "known: acme"), (("--organisation", "nobody", "--out", "other"), "known: acme"),
+        ):  # fmt: skip
+            told = run(tmp_path, *arguments)
+            assert (told.returncode, told.stdout) == (1, "")
+            assert why in told.stderr
+            assert told.stderr.strip().count("\n") == 0
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if "log.ndjson" in path.name} == before
+        assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\ta", "\ra"])
