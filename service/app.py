@@ -121,21 +121,19 @@ async def _serving(
         await services.persons.resume()
         services.handler.start(on_death=_end_process)
         services.inbox.start()
-        services.time.start()
-        services.silence.start()
-        services.keys.start(store.write)
-        services.trees.start()
-        services.retention.start()
+        rounds = [services.time.rounds, services.silence.rounds, services.keys.rounds, services.trees.rounds]
+        if settings.inbox_days:
+            rounds.append(services.retention.rounds)
+        for each in rounds:
+            each.start()
         try:
             yield services
         finally:
-            await services.retention.stop()
-            await services.trees.stop()
-            await services.keys.stop(store.write)
+            for each in rounds:
+                await each.stop()
+            await services.keys.tell_use()
             if services.tokens is not None:
                 await services.tokens.close()
-            await services.silence.stop()
-            await services.time.stop()
             await services.inbox.stop()
             await services.handler.stop()
     finally:
@@ -174,7 +172,7 @@ def assemble(settings: Settings, store: SqliteStore, vault: Vault, clock: Callab
     services = Services(
         settings=settings, clock=clock, ids=ids, store=store, announce=store.lock.write, vault=vault,
         states=states, handler=handler,
-        keys=Keys(store.query, handler, clock, ids),
+        keys=Keys(store.query, store.write, handler, clock, ids),
         sources=Sources(store.query, handler, vault, catalogue, settings, ids),
         catalogue=catalogue,
         inbox=inbox, persons=Persons(store, handler, vault, inbox, clock),

@@ -24,6 +24,7 @@ from service.handler import Handler
 from service.ids import Ids
 from service.projections import Query, Write
 from service.projections import keys as table
+from service.rounds import Rounds
 from service.views import instant
 
 SCOPES = ("read", "write", "transitions", "transitions:override", "hooks", "audit", "admin")
@@ -141,8 +142,11 @@ class Known(Struct, frozen=True):
 class Keys:
     """Verifies, creates and revokes keys; what it knows it believes for a second, and no longer than a key's event says."""
 
-    def __init__(self, query: Query, handler: Handler, clock: Callable[[], datetime], ids: Ids) -> None:
+    def __init__(
+        self, query: Query, write: Write, handler: Handler, clock: Callable[[], datetime], ids: Ids
+    ) -> None:  # fmt: skip
         self._query = query
+        self._write = write
         self._handler = handler
         self._clock = clock
         self._ids = ids
@@ -151,40 +155,24 @@ class Keys:
         """How often all was forgotten: what was read before the last time is not kept."""
         self._rotating = asyncio.Lock()
         self._used: dict[tuple[str, str], datetime] = {}
-        self._telling: asyncio.Task[None] | None = None
+        self.rounds = Rounds("keys", self.tell_use, USE_TOLD)
+        """Every minute: no request waits for it."""
         self.run_token = secrets.token_urlsafe(32)
         """Lives as long as the process and stands in the lock file, which only its owner can read."""
         handler.on_recorded.append(self._forget)
 
     # --- when keys are used ----------------------------------------------------------------------------------------
 
-    def start(self, write: Write) -> None:
-        """Begin to write down, every minute, when keys were last used: no request waits for that."""
-        self._telling = asyncio.create_task(self._tell_for_ever(write), name="keys")
-
-    async def stop(self, write: Write) -> None:
-        """Write down what is not yet written."""
-        if self._telling is not None:
-            self._telling.cancel()
-            await asyncio.gather(self._telling, return_exceptions=True)
-        await self.tell_use(write)
-
-    async def _tell_for_ever(self, write: Write) -> None:
-        while True:
-            await asyncio.sleep(USE_TOLD)
-            await self.tell_use(write)
-
-    async def tell_use(self, write: Write) -> None:
+    async def tell_use(self) -> bool:
         """Write down when keys were last used; where that cannot be written now, it is tried again."""
-        used = self._used
-        self._used = {}
-        if not used:
-            return
+        used, self._used = self._used, {}
         try:
-            await write([table.seen_row(*place, at) for place, at in used.items()])
+            if used:
+                await self._write([table.seen_row(*place, at) for place, at in used.items()])
         except StoreError as error:
             log.warning("key_use_not_written", code=error.code)
             self._used = used | self._used
+        return False
 
     def last_used(self, organisation: str, key: table.Key) -> datetime | None:
         """When a key was last used, to the second of now."""

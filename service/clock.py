@@ -14,6 +14,7 @@ from service.asked import Asked
 from service.errors import ServiceError
 from service.handler import Handler
 from service.projections import Query, due
+from service.rounds import Rounds
 
 log = structlog.get_logger()
 
@@ -28,27 +29,10 @@ class Clock:
         self._query = query
         self._handler = handler
         self._clock = clock
-        self._seconds = seconds
-        self._task: asyncio.Task[None] | None = None
+        self.rounds = Rounds("clock", self._round, seconds)
 
-    def start(self) -> None:
-        """Start to look."""
-        self._task = asyncio.create_task(self._look_for_ever(), name="clock")
-
-    async def stop(self) -> None:
-        """Look no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _look_for_ever(self) -> None:
-        while True:
-            try:
-                while await self.look():
-                    pass
-            except Exception:
-                log.exception("clock_failed")
-            await asyncio.sleep(self._seconds)
+    async def _round(self) -> bool:
+        return await self.look() > 0
 
     async def look(self) -> int:
         """Settle what is due now; the number of partnerships that moved on."""

@@ -1,6 +1,5 @@
 """Retention: the bodies of old deliveries are forgotten; their items stay known, so that a repetition does nothing."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -8,6 +7,7 @@ import structlog
 
 from events.store import Database
 from service.projections.inbox import older_than, purge_rows
+from service.rounds import Rounds
 from service.views import instant
 
 log = structlog.get_logger()
@@ -25,27 +25,10 @@ class Retention:
         self._store = store
         self._clock = clock
         self._days = days
-        self._task: asyncio.Task[None] | None = None
+        self.rounds = Rounds("retention", self._round, EVERY)
 
-    def start(self) -> None:
-        """Start to look, where there is a limit."""
-        if self._days:
-            self._task = asyncio.create_task(self._look_for_ever(), name="retention")
-
-    async def stop(self) -> None:
-        """Look no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _look_for_ever(self) -> None:
-        while True:
-            try:
-                full = await self.look() == AT_ONCE
-            except Exception:
-                log.exception("retention_failed")
-                full = False
-            await asyncio.sleep(0 if full else EVERY)
+    async def _round(self) -> bool:
+        return await self.look() == AT_ONCE
 
     async def look(self) -> int:
         """Purge some deliveries that are old enough; how many."""

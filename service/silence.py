@@ -1,6 +1,5 @@
 """Silence: many senders never retry and never say that they stopped, so a source that is watched raises an alarm."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -11,6 +10,7 @@ from events.codec import from_microseconds
 from service.projections import Query
 from service.projections.inbox import last_seen
 from service.projections.keys import Source, watched
+from service.rounds import Rounds
 
 log = structlog.get_logger()
 
@@ -34,25 +34,11 @@ class Silence:
         self._clock = clock
         self._tell = tell
         self._silent: set[str] = set()
-        self._task: asyncio.Task[None] | None = None
+        self.rounds = Rounds("silence", self._round, EVERY)
 
-    def start(self) -> None:
-        """Start to look."""
-        self._task = asyncio.create_task(self._look_for_ever(), name="silence")
-
-    async def stop(self) -> None:
-        """Look no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _look_for_ever(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except Exception:
-                log.exception("silence_failed")
-            await asyncio.sleep(EVERY)
+    async def _round(self) -> bool:
+        await self.look()
+        return False
 
     async def look(self) -> set[str]:
         """The ids of the sources that are silent now."""

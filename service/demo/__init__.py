@@ -19,11 +19,11 @@ STORIES = (*ENDED, *LIVING)
 async def tell(services: Services, organisation: str) -> None:
     """Tell the stories up to today. The clock waits meanwhile, or it would count the silence between two chapters."""
     today = services.clock().date()
-    await services.time.stop()
+    await services.time.rounds.stop()
     try:
         await asyncio.gather(*(_tell(services, organisation, story, today) for story in STORIES))
     finally:
-        services.time.start()
+        services.time.rounds.start()
 
 
 async def _tell(services: Services, organisation: str, story: Story, today: date) -> None:

@@ -19,13 +19,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from domain import events as e
 from events import merkle
 from events.envelope import Context, RecordedEvent
-from events.store import Database, Put, Remove, StoreError, Value
+from events.store import Database, Put, Remove, Value
 from service.asked import Administer, Asked
 from service.errors import ServiceError
 from service.files import sync_folder, whole
 from service.handler import Handler
 from service.proofs.note import Checkpoint, NoteError, Verifier, opened, read_checkpoint, read_verifier, sign
 from service.proofs.tables import HASH, Tree, find_checkpoint, find_tree, newest_checkpoint, read_tiles, split
+from service.rounds import Rounds
 from service.settings import SettingsError
 from service.vault import Vault
 
@@ -50,40 +51,25 @@ class Trees:
         self._folder = folder
         self._behind: set[str] = set()
         self._locks: dict[str, asyncio.Lock] = {}
-        self._task: asyncio.Task[None] | None = None
+        self.rounds = Rounds("trees", self._round, EVERY)
         handler.on_recorded.append(self._recorded)
 
     # --- behind the writes -------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Grow the trees behind the writes."""
-        self._task = asyncio.create_task(self._grow_for_ever(), name="trees")
-
-    async def stop(self) -> None:
-        """Grow no more; what is left is found at the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
     def _recorded(self, organisation: str, _: tuple[RecordedEvent, ...]) -> None:
         self._behind.add(organisation)
 
-    async def _grow_for_ever(self) -> None:
-        for (organisation,) in await self._store.query("SELECT organisation FROM trees"):
-            self._behind.add(str(organisation))
-        while True:
-            while self._behind:
-                organisation = self._behind.pop()
-                try:
-                    if await find_tree(self._store.query, organisation) is not None:
-                        await self.grow(organisation)
-                except StoreError as error:
-                    log.warning("tree_waits", organisation=organisation, reason=error.code)
-                    self._behind.add(organisation)
-                    break
-                except Exception:
-                    log.exception("tree_failed", organisation=organisation)
-            await asyncio.sleep(EVERY)
+    async def _round(self) -> bool:
+        """Grow the trees of what was recorded since the last round."""
+        while self._behind:
+            organisation = self._behind.pop()
+            try:
+                if await find_tree(self._store.query, organisation) is not None:
+                    await self.grow(organisation)
+            except BaseException:
+                self._behind.add(organisation)  # for the next round, or the next start
+                raise
+        return False
 
     async def grow(self, organisation: str) -> int:
         """Take every entry that is recorded into the tree; its size."""
@@ -180,7 +166,8 @@ class Trees:
 
     async def check(self) -> None:
         """Refuse a database whose trees do not contain what was signed. Raises SettingsError."""
-        for (organisation,) in await self._store.query("SELECT DISTINCT organisation FROM heads"):
+        for (organisation,) in await self._store.query("SELECT organisation FROM heads"):
+            self._behind.add(str(organisation))
             trouble = await self._trouble(str(organisation))
             if trouble is not None:
                 message = (

@@ -239,5 +239,5 @@ async def test_the_clock_runs_again_after_the_telling(tmp_path):
     async with started(settings_of(tmp_path, clock_seconds=0.01, clock_quiet_seconds=0.0), clock) as services:
         await demo.tell(services, "acme")
         assert at_the_end(await states(services)) == ENDS
-        assert services.time._task is not None
-        assert not services.time._task.done()
+        assert services.time.rounds._task is not None
+        assert not services.time.rounds._task.done()

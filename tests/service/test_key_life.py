@@ -128,7 +128,7 @@ async def test_a_key_that_is_looked_up_while_it_is_revoked_is_not_believed_after
             await revoked.wait()
         return rows
 
-    keys = Keys(slow, services.handler, services.clock, services.ids)
+    keys = Keys(slow, services.store.write, services.handler, services.clock, services.ids)
     headers = {"authorization": f"Bearer {made['key']}"}
     looking = asyncio.create_task(keys.authenticate(headers))
     await reading.wait()
