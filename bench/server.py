@@ -12,7 +12,7 @@ from service import server
 from service.api.all import ROUTES
 from service.api.facts import read_fact
 from service.api.route import Answer, Call, Route
-from service.app import build
+from service.api.serving import build
 from service.settings import Settings
 
 PLENTY = 10**9

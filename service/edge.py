@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from service.admission import TOLD
@@ -40,13 +40,10 @@ def with_edge(
             return
         started = time.perf_counter()
         method, path, headers = scope["method"], scope["path"], dict(scope["headers"])
-        request_id = _request_id(headers.get(b"x-request-id"), new_id)
-        REQUEST_ID.set(request_id)
-        state = scope.setdefault("state", {})
-        state["request_id"] = request_id
+        request_id = _name(scope, headers, new_id)
         origin = headers.get(b"origin") if origins.any else None
         more = [*always, (b"x-request-id", request_id.encode()), *(origins.headers(path, origin) if origin else ())]
-        status = 0
+        state, status = scope["state"], 0
 
         async def send_on(message: Any) -> None:  # noqa: ANN401  # as above
             nonlocal status
@@ -70,6 +67,14 @@ def with_edge(
                 tell(Told.of(state, method, status, time.perf_counter() - started))
 
     return app
+
+
+def _name(scope: Any, headers: Mapping[bytes, bytes], new_id: Callable[[str], str]) -> str:  # noqa: ANN401  # as above
+    """Give a request its id, for its answer and for all that is logged while it is served."""
+    request_id = _request_id(headers.get(b"x-request-id"), new_id)
+    REQUEST_ID.set(request_id)
+    scope.setdefault("state", {})["request_id"] = request_id
+    return request_id
 
 
 def _request_id(given: bytes | None, new_id: Callable[[str], str]) -> str:

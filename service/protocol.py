@@ -60,11 +60,12 @@ class _BoundedProtocol(HttpToolsProtocol):
     limits: Settings
     sweep: Sweep
     _in_head = False
-    _head = 0
-    """Bytes of the head that arrived behind the piece in which it began."""
     _piece = 0
-    _begun = False
-    """Whether a head began in the piece that is read now."""
+    """Bytes of the piece that is read now."""
+    _first = 0
+    """Bytes of the piece in which the head began; whole requests may lie there before it."""
+    _head = 0
+    """Bytes of all pieces of the head, that first one included: never less than the head itself."""
     _head_since = NEVER
     """Since when a head is awaited."""
     _stuck_since = NEVER
@@ -115,12 +116,12 @@ class _BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
-        self._piece, self._begun = len(data), False
+        self._piece = len(data)
+        if self._in_head:
+            self._head += self._piece
         self._parse(data)
         if self._in_head:
-            if not self._begun:  # else the piece may hold whole requests before this head
-                self._head += self._piece
-            if self._head > self.limits.head_limit:
+            if self._head - self._first > self.limits.head_limit:
                 self._refuse(self._too_large())
         elif self._head_since == NEVER and self._is_idle():
             self._head_since = self.loop.time()  # blank lines before a head, for which uvicorn waits without end
@@ -149,7 +150,8 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._begun, self._head = True, True, 0
+        self._in_head = True
+        self._first = self._head = self._piece
         if self._head_since == NEVER:
             self._head_since = self.loop.time()
 
@@ -162,7 +164,7 @@ class _BoundedProtocol(HttpToolsProtocol):
             return
         if len(self.headers) > self.limits.header_limit:
             self._stop(ServiceError("too_large", f"A request takes at most {self.limits.header_limit} headers."))
-        if self._head + self._piece > self.limits.head_limit:
+        if self._head > self.limits.head_limit:
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             if size > self.limits.head_limit:
                 self._stop(self._too_large())

@@ -1,7 +1,6 @@
 """The server process: uvicorn around the application, its address in the lock file, the key printed once."""
 
 import asyncio
-import contextlib
 import gc
 import os
 import resource
@@ -17,7 +16,8 @@ import uvicorn
 import uvloop
 from msgspec.structs import replace
 
-from service.app import build, first_start, running
+from service.api.serving import build
+from service.app import first_start, running
 from service.protocol import bounded
 from service.request_log import RequestLog, Told
 from service.settings import OTHER_FILES, Settings, SettingsError
@@ -107,8 +107,7 @@ async def _serve(app: object, listener: socket.socket, settings: Settings) -> No
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # ours let the writer finish first
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+        loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
     await server.serve(sockets=[listener])
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 
 from events.lock import read_lock
-from service.app import build, running
+from service.api.serving import build
+from service.app import running
 from service.auth import OPERATOR_HEADER
 from service.errors import ServiceError
 from service.settings import Settings

@@ -161,10 +161,18 @@ def test_headers_are_counted(standing):
     assert statuses(raw_answer(standing, request("GET", "/healthz", closing, "X-More: x", *most))) == [413]
 
 
-def test_a_head_that_comes_in_one_piece_has_its_measure_as_well(standing):
+@pytest.mark.parametrize("split", [None, 30_000, 59_000, -1])
+def test_a_head_has_its_measure_in_one_piece_and_in_two(standing, split):
     for size, status in ((60_000, 200), (70_000, 413)):
         raw = request("GET", "/healthz", "Connection: close", f"X-Long: {'x' * size}")
-        assert statuses(raw_answer(standing, raw)) == [status]
+        parts = [raw] if split is None else [raw[:split], raw[split:]]
+        assert statuses(raw_answer(standing, *parts, pause=threading.Event())) == [status]
+
+
+def test_what_came_before_a_head_is_no_part_of_it(standing):
+    before = request("GET", "/healthz", f"X-Long: {'x' * 40_000}")
+    last = request("GET", "/healthz", "Connection: close", f"X-Long: {'x' * 40_000}")
+    assert statuses(raw_answer(standing, before + last[:20_000], last[20_000:], pause=threading.Event())) == [200, 200]
 
 
 # --- how many and how slow -------------------------------------------------------------------------------------------

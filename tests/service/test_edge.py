@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from service.api.all import ROUTES
-from service.app import build
+from service.api.serving import build
 from service.openapi import path_example
 from service.settings import SettingsError
 from tests.service.senders import SECRET, incident, signed

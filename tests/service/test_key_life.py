@@ -6,7 +6,7 @@ import json
 import pytest
 
 from events.store import Change
-from service.app import build
+from service.api.serving import build
 from service.auth import Keys
 from service.errors import ServiceError
 from tests.service.processes import noces

@@ -8,7 +8,7 @@ import pytest
 
 from service.api.all import ROUTES
 from service.api.route import Route
-from service.app import build
+from service.api.serving import build
 from service.auth import SCOPES
 from service.settings import SettingsError
 from tests.service.story import power_struggle

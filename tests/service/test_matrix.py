@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from service import examples
 from service.api.all import ROUTES
 from service.api.route import ANY_KEY, FOR_BOTH_SIDES, ORGANISATION_WIDE, PUBLIC, Route
-from service.app import build
+from service.api.serving import build
 from service.auth import OPERATOR, SCOPES
 from tests.service.senders import LINKS, SECRET, incident, signed
 from tests.service.story import power_struggle

@@ -9,7 +9,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from service.app import build
+from service.api.serving import build
 from service.oidc import LONGEST_TOKEN, read_rules
 from service.settings import Settings, SettingsError, read_settings
 from tests.service.issuer import KINDS, Issuer

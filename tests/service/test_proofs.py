@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from structlog.testing import capture_logs
 
 from events import merkle
 from service.app import running
@@ -337,15 +338,16 @@ async def test_a_fork_cut_short_before_the_old_checkpoint_was_set_aside_is_finis
                 pass
 
 
-async def test_a_kept_checkpoint_that_is_lost_is_told_and_kept_again(tmp_path, clock, capfd):
+async def test_a_kept_checkpoint_that_is_lost_is_told_and_kept_again(tmp_path, clock):
     settings = settings_of(tmp_path)
     async with started(settings, clock) as services, client(services, await make_key(services)) as http:
         note = (await http.get("/v1/logs/acme/checkpoint")).text
     kept = tmp_path / "noces.checkpoints" / "acme.checkpoint"
     kept.unlink()
-    async with started(settings, clock):
-        assert kept.read_text() == note
-    assert "kept_checkpoint_missing" in "".join(capfd.readouterr())
+    with capture_logs() as told:
+        async with started(settings, clock):
+            assert kept.read_text() == note
+    assert [each["event"] for each in told].count("kept_checkpoint_missing") == 1
 
 
 async def test_a_copy_that_holds_what_was_signed_starts(tmp_path, clock):

@@ -13,7 +13,8 @@ import msgspec
 from litestar.types import ASGIApp
 
 from events.envelope import Context
-from service.app import build, running
+from service.api.serving import build
+from service.app import running
 from service.auth import SCOPES, NewKey
 from service.services import Services
 from service.settings import Settings
