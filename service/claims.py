@@ -1,27 +1,58 @@
 """What only one may hold at a time: the claims of a decision, and the problem of who comes second."""
 
+from collections.abc import Iterator
+
 from domain import events as e
 from domain.decide import Decision
 from domain.machine import SEPARATED
+from domain.partnership.values import link_key, silence_key
 from events.store import Conflict
 from service.errors import ServiceError
 from service.projections.partnerships import partnership_of
+
+CLAIMING = frozenset(
+    kind.type
+    for kind in (
+        e.PartnershipOpened, e.StageEntered, e.LinkAdded, e.LinkRemoved, e.MeetingMissed, e.InvoiceOverdue,
+    )
+)  # fmt: skip
+"""The types of events that take or free claims."""
 
 
 def claims(stream: str, decision: Decision) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The claims that a decision takes, and those that it frees."""
     takes = [_claim(stream, each) for each in decision.takes]
     frees = [_claim(stream, each) for each in decision.frees]
-    pair = f"pair/{decision.state.client}\x1f{decision.state.partner}"
+    pair = pair_of(str(decision.state.client), str(decision.state.partner))
     for each in decision.events:
-        if isinstance(each.data, e.PartnershipOpened):
-            takes.append(pair)
-        elif isinstance(each.data, e.StageEntered):
-            if each.data.outcome == "separated":
-                frees.append(pair)
-            elif each.data.left == SEPARATED:
-                takes.append(pair)
+        for name, holder in _pair_claims(stream, each.data, pair):
+            (takes if holder else frees).append(name)
     return tuple(takes), tuple(frees)
+
+
+def pair_of(client: str, partner: str) -> str:
+    """The claim of an open partnership on its two parties."""
+    return f"pair/{client}\x1f{partner}"
+
+
+def recorded_claims(stream: str, data: e.Event, pair: str) -> Iterator[tuple[str, str | None]]:
+    """(claim, its holder or nobody) as a recorded event leaves them; `pair` is the claim of the partnership's parties."""
+    match data:
+        case e.LinkRemoved():
+            yield f"link/{link_key(data.system, data.kind, data.external_id)}", None
+        case e.LinkAdded():
+            yield f"link/{link_key(data.system, data.kind, data.external_id)}", stream
+        case e.MeetingMissed() | e.InvoiceOverdue():
+            yield _claim(stream, f"clock/{silence_key(data)}"), stream
+        case _:
+            yield from _pair_claims(stream, data, pair)
+
+
+def _pair_claims(stream: str, data: e.Event, pair: str) -> Iterator[tuple[str, str | None]]:
+    if isinstance(data, e.PartnershipOpened) or (isinstance(data, e.StageEntered) and data.left == SEPARATED):
+        yield pair, stream
+    elif isinstance(data, e.StageEntered) and data.outcome == "separated":
+        yield pair, None
 
 
 def _claim(stream: str, claim: str) -> str:

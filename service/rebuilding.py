@@ -26,7 +26,7 @@ async def rebuild(services: "Services") -> dict[str, Any]:
     told: dict[str, Any] = await services.store.alone(_rebuild)
     services.keys.forget()
     services.sources.forget()
-    await _look_again(services)
+    await look_again(services)
     return told
 
 
@@ -72,7 +72,7 @@ def _differs(database: Database, table: str) -> bool:
     return False
 
 
-async def _look_again(services: "Services") -> None:
+async def look_again(services: "Services") -> None:
     """Ask every partnership anew when time may change it."""
     for organisation, identifier in await services.query("SELECT organisation, id FROM partnerships"):
         stream = stream_of(str(identifier))

@@ -74,9 +74,9 @@ class Adopted(Struct):
         return self.versions[place - 1] if place else 0
 
 
-async def log_pages(query: Query, organisation: str, end: int) -> AsyncIterator[list[Row]]:
-    """The rows of a log up to an end, by position."""
-    after, more = 0, True
+async def log_pages(query: Query, organisation: str, end: int, after: int = 0) -> AsyncIterator[list[Row]]:
+    """The rows of a log from above a position up to an end."""
+    more = True
     while more and (rows := await query(_LOG, (organisation, after, end, PAGE))):
         page = [Row(*row) for row in rows]  # type: ignore[arg-type]  # the table is STRICT
         after, more = page[-1].position, len(page) == PAGE

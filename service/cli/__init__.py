@@ -3,6 +3,7 @@
 import rich_click as click
 
 from service.cli.backup import backup, restore
+from service.cli.capsule import capsule
 from service.cli.connectors import connectors, trigger
 from service.cli.documents import diagram, openapi
 from service.cli.export import export
@@ -30,6 +31,7 @@ for command in (
     replay,
     verify,
     export,
+    capsule,
     backup,
     restore,
     log_group,

@@ -7,21 +7,33 @@ from typing import Any
 import msgspec
 import rich_click as click
 
-from service.cli.options import FAILED, common, run, show
+from service.cli.options import FAILED, common, fail, run, show
 from service.settings import read_settings
+
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("import")
 @common
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=EXISTING)
 @click.option("--organisation", help="Whose log; default NOCES_ORGANISATION.")
 @click.option("--url", help="A running server to import through; needs --key.")
 @click.option("--key", help="An API key of that server.")
+@click.option("--with-keys", "keys", type=EXISTING, help="Of an exported log: the file of its keys.")
 @click.option("--prefix", help="Makes lines without a key repeatable: <prefix>/<line number>.")
 def import_file(database: str | None, as_json: bool, file: Path, **wanted: Any) -> None:  # noqa: ANN401  # click's options
-    """Import facts from NDJSON: a fact a line, refused lines told, the others kept."""
-    from service.operations import log as work
+    """Import facts from NDJSON: a fact a line, refused lines told, the others kept.
 
+    An exported log is restored instead, byte for byte, into a database that no server has open.
+    """
+    from service.operations import log as work
+    from service.restoring import is_exported
+
+    if is_exported(file):
+        _restore(database, file, as_json=as_json, **wanted)
+        return
+    if wanted.pop("keys") is not None:
+        fail("--with-keys belongs to an exported log; facts have no keys.")
     refused, summary = run(work.import_file(read_settings({"database": database}), file, **wanted))
     for line in refused:
         click.echo(f"line {line['line']}: {line['code']}: {line['detail']}", err=True)
@@ -29,6 +41,16 @@ def import_file(database: str | None, as_json: bool, file: Path, **wanted: Any) 
     show(summary, as_json=as_json, text=text)
     if summary["refused"]:
         sys.exit(FAILED)
+
+
+def _restore(database: str | None, file: Path, *, as_json: bool, **wanted: Any) -> None:  # noqa: ANN401  # click's options
+    from service.operations import log as work
+
+    if wanted.get("url") or wanted.get("prefix"):
+        fail("An exported log is restored where the database lies, without --url and --prefix.")
+    told = run(work.restore_file(read_settings({"database": database}), file, wanted["organisation"], wanted["keys"]))
+    text = "{restored} entries restored, {repeated} were there; the log ends at {position}.\nroot {root}".format(**told)
+    show(told, as_json=as_json, text=text)
 
 
 @click.command()

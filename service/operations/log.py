@@ -1,6 +1,7 @@
 """What is done with the log and its tables."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,7 +12,11 @@ import msgspec
 from service import doctor
 from service.app import beside, running
 from service.doctor import Finding
+from service.operations.keys_file import restore_beside, restore_vault
+from service.operations.progress import progress
 from service.operations.reach import answered, client, reached
+from service.rebuilding import look_again
+from service.restoring import LINE_LIMIT, restore_log
 from service.settings import Settings
 
 
@@ -26,6 +31,25 @@ async def import_file(settings: Settings, file: Path, **wanted: Any) -> tuple[li
             return await _send(http, file, headers)
     async with client(settings, wanted.get("organisation")) as http:
         return await _send(http, file, headers)
+
+
+async def restore_file(settings: Settings, file: Path, organisation: str | None, keys: Path | None) -> dict[str, Any]:
+    """What `restore_log` answers, with the keys of a file where one is given.
+
+    Raises StoreError `locked` while a server runs: a restore decides nothing and asks nobody.
+    """
+    name = organisation or settings.organisation
+    if keys is not None:
+        await restore_vault(settings, keys, name)
+    with file.open("rb") as lines, progress("restoring") as tell:  # a local file, read in pieces
+        async with running(settings) as services:
+            await services.vault.new_organisation(name)
+            told = await restore_log(services.store, name, iter(partial(lines.readline, LINE_LIMIT + 2), b""), tell)
+            if keys is not None:
+                await restore_beside(services.store, keys, name)
+                await services.trees.grow(name)
+            await look_again(services)
+            return told
 
 
 async def _send(

@@ -37,6 +37,7 @@ CREATE TABLE overrides (
 ) STRICT;
 """
 
+PAIRS = "SELECT id, client, partner FROM partnerships WHERE organisation = ?"
 PREFIX = "partnership-"
 
 
@@ -100,6 +101,12 @@ async def exists(query: Query, organisation: str, partnership: str) -> bool:
     """Whether the organisation has this partnership."""
     sql = "SELECT 1 FROM partnerships WHERE organisation = ? AND id = ?"
     return bool(await query(sql, (organisation, partnership)))
+
+
+async def all_ids(query: Query, organisation: str) -> list[str]:
+    """Every partnership of an organisation."""
+    rows = await query("SELECT id FROM partnerships WHERE organisation = ? ORDER BY id", (organisation,))
+    return [str(row[0]) for row in rows]
 
 
 async def called(query: Query, organisation: str, names: Sequence[str]) -> list[tuple[str, str]]:

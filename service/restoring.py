@@ -1,0 +1,178 @@
+"""Restoring: an exported log taken back entry by entry, byte for byte, with all that follows from it and nothing decided.
+
+Lines that are in the log already are compared and passed over, so that a restore that was cut goes on where it ended.
+"""
+
+import asyncio
+import base64
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from domain import events as e
+from events import merkle
+from events.batch import Batch
+from events.codec import microseconds, read_entry
+from events.store import ENTRY_LIMIT, Database
+from events.tables import Log, write_down
+from service.audit.entries import UNREADABLE, Entries
+from service.audit.reading import Row, log_pages
+from service.claims import CLAIMING, pair_of, recorded_claims
+from service.errors import ServiceError
+from service.projections.all import project
+from service.projections.partnerships import PAIRS, stream_of
+
+BEGIN = re.compile(rb'\{"position":([1-9]\d{0,15}),')
+"""How a line of an exported log begins; the entry's own bytes follow."""
+BATCH = 2_000
+"""Lines that are written in one transaction."""
+LINE_LIMIT = ENTRY_LIMIT + 64
+
+
+def is_exported(file: Path) -> bool:
+    """Whether a file begins as an exported log does."""
+    with file.open("rb") as lines:
+        return BEGIN.match(lines.read(64)) is not None
+
+
+async def restore_log(
+    store: Database, organisation: str, lines: Iterable[bytes], tell: Callable[[int, int], None]
+) -> dict[str, Any]:
+    """Take back every line: `{"events", "restored", "repeated", "position", "root"}`, the root as in a checkpoint.
+
+    Raises ServiceError `bad_shape` for a line that is no entry in its place, `already_recorded` where the log holds another
+    one there; what was restored before stays.
+    """
+    restoring = _Restoring(store, organisation)
+    numbered = enumerate(lines, 1)
+    while block := list(islice(numbered, BATCH)):
+        await restoring.take(await asyncio.to_thread(_read, block))
+        tell(restoring.position, restoring.position)
+    return restoring.result()
+
+
+class _Restoring:
+    """One restore under way."""
+
+    def __init__(self, store: Database, organisation: str) -> None:
+        self._store = store
+        self._organisation = organisation
+        self._entries = Entries()
+        self._frontier = merkle.Frontier()
+        self._pairs: dict[str, str] = {}
+        self._restored = self._repeated = 0
+        self._end = -1
+
+    @property
+    def position(self) -> int:
+        """Up to where the log is restored."""
+        return self._entries.position
+
+    def result(self) -> dict[str, Any]:
+        """What was done."""
+        return {
+            "events": self._restored + self._repeated, "restored": self._restored, "repeated": self._repeated,
+            "position": self.position, "root": base64.b64encode(self._frontier.root).decode(),
+        }  # fmt: skip
+
+    async def take(self, rows: Sequence[tuple[int, Row]]) -> None:
+        """Take the next lines, each a row by its number in the file."""
+        if self._end < 0:
+            await self._begin(rows[0][1].position)
+        known = [(number, row) for number, row in rows if row.position <= self._end]
+        if known:
+            await self._compare(known)
+        fresh = rows[len(known) :]
+        if fresh:
+            await asyncio.to_thread(self._check, fresh)
+            await self._store.alone(partial(self._write, rows=[row for _, row in fresh]))
+            self._restored += len(fresh)
+
+    async def _begin(self, first: int) -> None:
+        """Read what stands before the first line."""
+        self._end = (await self._store.head(self._organisation)).position
+        if first > self._end + 1:
+            raise ServiceError(
+                "bad_shape", f"Line 1 is position {first}; the log ends at {self._end}: begin with {self._end + 1}."
+            )
+        async for page in log_pages(self._store.query, self._organisation, first - 1):
+            self._pass(page)
+        for identifier, client, partner in await self._store.query(PAIRS, (self._organisation,)):
+            self._pairs[stream_of(str(identifier))] = pair_of(str(client), str(partner))
+
+    async def _compare(self, known: Sequence[tuple[int, Row]]) -> None:
+        """Lines that are there already must be the same."""
+        stored: dict[int, Row] = {}
+        async for page in log_pages(
+            self._store.query, self._organisation, known[-1][1].position, known[0][1].position - 1
+        ):
+            stored.update((row.position, row) for row in page)
+        for number, row in known:
+            if row.position != self.position + 1 or stored.get(row.position) != row:
+                detail = (
+                    f"Line {number}: position {row.position} of the log holds another entry; restore into an empty one."
+                )
+                raise ServiceError("already_recorded", detail)
+            self._pass([row])
+        self._repeated += len(known)
+
+    def _pass(self, rows: Sequence[Row]) -> None:
+        self._entries.index(rows)
+        for row in rows:
+            self._frontier.push(merkle.leaf_hash(row.entry))
+
+    def _check(self, rows: Sequence[tuple[int, Row]]) -> None:
+        """Every line in its place and in canonical bytes, before any of them is written."""
+        before = self.position
+        for number, row in rows:
+            found = self._entries.check([row])
+            if found:
+                detail = f"Line {number}: {found[0].code}: expected {found[0].expected}, found {found[0].found}."
+                raise ServiceError("bad_shape", f"{detail} The log is restored up to position {before}.")
+            self._frontier.push(merkle.leaf_hash(row.entry))
+
+    def _write(self, database: Any, rows: Sequence[Row]) -> None:  # noqa: ANN401  # a connection, as the driver has it
+        log, events = Log(database), [row.recorded() for row in rows]
+        ids = {event.id for event in events}
+        if len(ids) < len(events) or log.found(self._organisation, ids):
+            raise ServiceError(
+                "already_recorded", f"An event id stands twice between {rows[0].position} and {rows[-1].position}."
+            )
+        batch = Batch(log, clock=events[-1].recorded_at, projections=(project,))
+        batch.restore(self._organisation, events, self._claims(rows))
+        write_down(database, batch)
+
+    def _claims(self, rows: Sequence[Row]) -> Iterator[tuple[str, str | None]]:
+        """(claim, its holder or nobody) as the entries leave them."""
+        for row in rows:
+            if row.type in CLAIMING:
+                data = row.happened().data
+                if isinstance(data, e.PartnershipOpened):
+                    self._pairs[row.stream] = pair_of(data.client, data.partner)
+                yield from recorded_claims(row.stream, data, self._pairs.get(row.stream, ""))
+
+
+def _read(block: Sequence[tuple[int, bytes]]) -> list[tuple[int, Row]]:
+    return [(number, _row(number, raw.rstrip(b"\n"))) for number, raw in block]
+
+
+def _row(number: int, raw: bytes) -> Row:
+    begin = BEGIN.match(raw)
+    if begin is None or len(raw) > LINE_LIMIT:
+        raise ServiceError(
+            "bad_shape", f'Line {number} is no line of an exported log: {{"position":n, and the entry\'s bytes.'
+        )
+    entry = b"{" + raw[begin.end() :]
+    try:
+        read = read_entry(entry)
+        row = Row(
+            int(begin[1]), read.stream, read.version, read.type, read.schema, read.id, microseconds(read.occurred_at),
+            microseconds(read.recorded_at), entry,
+        )  # fmt: skip
+        row.happened()
+    except UNREADABLE as error:
+        raise ServiceError("bad_shape", f"Line {number} holds no entry that can be read: {error}.") from error
+    return row
