@@ -7,7 +7,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import importing, inbound, limiting, memory, micro, posting, replay, scale, start, stream, verifying
+from bench import (
+    importing,
+    inbound,
+    limiting,
+    memory,
+    micro,
+    peers,
+    posting,
+    replay,
+    restoring,
+    scale,
+    start,
+    stream,
+    verifying,
+)
 from bench.processes import ROOT
 from bench.rows import Row, conditions, table, write
 from bench.sizes import BIG, PUBLISHED, QUICK
@@ -19,6 +33,8 @@ MEASURES: dict[str, Callable[[Workplace], list[Row]]] = {
     "replay": replay.measure,
     "verify": verifying.measure,
     "import": importing.measure,
+    "restore": restoring.measure,
+    "peer": peers.measure,
     "scale": scale.measure,
     "inbound": inbound.measure,
     "memory": memory.measure,

@@ -41,13 +41,13 @@ def measure(place: Workplace) -> list[Row]:
     built = place.log(place.sizes.replayed)
     at_hand = list(read(built))
     sides = {
-        "read, decoded and folded": lambda: _seconds(lambda: fold_all(read(built))),
-        "with the collector on": lambda: _seconds(lambda: fold_all(read(built)), collect=True),
-        "folded": lambda: _seconds(lambda: fold_all(at_hand)),
-        "read and decoded": lambda: _seconds(lambda: sum(1 for _ in read(built))),
+        "read, decoded and folded": lambda: seconds(lambda: fold_all(read(built))),
+        "with the collector on": lambda: seconds(lambda: fold_all(read(built)), collect=True),
+        "folded": lambda: seconds(lambda: fold_all(at_hand)),
+        "read and decoded": lambda: seconds(lambda: sum(1 for _ in read(built))),
     }
     found = interleaved(place.sizes.rounds, sides)
-    rates = {f"{name} events/s": built.events / seconds for name, seconds in found.items()}
+    rates = {f"{name} events/s": built.events / each for name, each in found.items()}
     return [
         Row(
             name="replay", what=f"a log of {built.events:,} events read from SQLite, decoded and folded, one core",
@@ -56,7 +56,7 @@ def measure(place: Workplace) -> list[Row]:
     ]  # fmt: skip
 
 
-def _seconds(work: Callable[[], object], *, collect: bool = False) -> float:
+def seconds(work: Callable[[], object], *, collect: bool = False) -> float:
     """How long it takes; nothing here makes cycles, so the cycle collector is paused unless it is wanted."""
     gc.collect()
     if not collect:

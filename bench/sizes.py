@@ -14,6 +14,8 @@ class Sizes(Struct, frozen=True, kw_only=True):
     long_stream: int = 100_000
     commands: int = 100
     replayed: int = 200_000
+    peers: int = 50_000
+    restored: int = 50_000
     lines: int = 10_000
     small_log: int = 10_000
     big_log: int = 1_000_000
@@ -29,7 +31,7 @@ class Sizes(Struct, frozen=True, kw_only=True):
 PUBLISHED = Sizes()
 BIG = Sizes(big_log=10_000_000, replayed=2_000_000)
 QUICK = Sizes(
-    rounds=1, clients=8, partnerships=16, posts=64, long_stream=300, commands=5, replayed=1_000, lines=200,
+    rounds=1, clients=8, partnerships=16, posts=64, long_stream=300, commands=5, replayed=1_000, peers=1_000, restored=1_000, lines=200,
     small_log=500, big_log=1_000, requests=20, memory_lines=500, memory_events=1_000, start_events=1_000, repeats=20,
     deliveries=8, spoiled=50,
 )  # fmt: skip

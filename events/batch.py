@@ -3,7 +3,7 @@
 Every store asks here under its head lock, so that all keep the same promises; a store only looks up and writes down.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -85,20 +85,6 @@ class Batch:
             mine = [append for append in appends if append.organisation == organisation]
             self.logs[organisation] = self._look_up(organisation, mine)
         return [self._decide_one(append) for append in appends]
-
-    def restore(
-        self, organisation: str, events: Sequence[RecordedEvent], claims: Iterable[tuple[str, str | None]]
-    ) -> None:
-        """Take events as they were recorded elsewhere, in their places, with the claims that they leave."""
-        last = events[-1]
-        self.logs[organisation] = Log(
-            position=last.position, recorded_at=last.recorded_at, versions={}, claims={}, keys={}, events={}, moved=True
-        )
-        for event in events:
-            self.written.append((organisation, event))
-            for projection in self._projections:
-                self.rows += projection(organisation, event, decode(event))
-        self.claims.update({(organisation, name): holder for name, holder in claims})
 
     def _look_up(self, organisation: str, appends: Sequence[Append]) -> Log:
         head = self._known.head(organisation)

@@ -1,7 +1,7 @@
 """The log's tables in SQLite's words: what is asked of them, and what a batch writes into them."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -233,6 +233,17 @@ def write_down(database: Database, decided: Batch) -> None:
     ]
     database.executemany(REMEMBER, kept)
     change_rows(database, decided.rows)
+
+
+def put_back(
+    database: Database, organisation: str, columns: Sequence[tuple[Value, ...]], claims: Mapping[str, str | None]
+) -> None:
+    """Entries as they were recorded elsewhere, each the columns of its row but the first; and claims, held or free."""
+    database.executemany(ADD_EVENT, [(organisation, *each) for each in columns])
+    position, recorded_at = columns[-1][0], columns[-1][7]
+    database.executemany(MOVE_HEAD, [(organisation, position, recorded_at)])
+    database.executemany(FREE, [(organisation, name) for name, stream in claims.items() if stream is None])
+    database.executemany(TAKE, [(organisation, name, stream) for name, stream in claims.items() if stream is not None])
 
 
 def change_rows(database: Database, rows: Iterable[RowChange]) -> None:

@@ -12,17 +12,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import astuple
+
 from domain import events as e
 from events import merkle
-from events.batch import Batch
 from events.codec import microseconds, read_entry
-from events.store import ENTRY_LIMIT, Database
-from events.tables import Log, write_down
+from events.store import ENTRY_LIMIT, Database, RowChange
+from events.tables import Log, change_rows, put_back
 from service.audit.entries import UNREADABLE, Entries
 from service.audit.reading import Row, log_pages
 from service.claims import CLAIMING, pair_of, recorded_claims
 from service.errors import ServiceError
-from service.projections.all import project
+from service.projections.all import MODELLED, project
 from service.projections.partnerships import PAIRS, stream_of
 
 BEGIN = re.compile(rb'\{"position":([1-9]\d{0,15}),')
@@ -48,9 +49,12 @@ async def restore_log(
     """
     restoring = _Restoring(store, organisation)
     numbered = enumerate(lines, 1)
-    while block := list(islice(numbered, BATCH)):
-        await restoring.take(await asyncio.to_thread(_read, block))
-        tell(restoring.position, restoring.position)
+    try:
+        while block := list(islice(numbered, BATCH)):
+            await restoring.take(await asyncio.to_thread(_read, block))
+            tell(restoring.position, restoring.position)
+    finally:
+        await restoring.written()
     return restoring.result()
 
 
@@ -65,6 +69,7 @@ class _Restoring:
         self._pairs: dict[str, str] = {}
         self._restored = self._repeated = 0
         self._end = -1
+        self._writing: asyncio.Future[None] | None = None
 
     @property
     def position(self) -> int:
@@ -87,9 +92,16 @@ class _Restoring:
             await self._compare(known)
         fresh = rows[len(known) :]
         if fresh:
-            await asyncio.to_thread(self._check, fresh)
-            await self._store.alone(partial(self._write, rows=[row for _, row in fresh]))
+            changes = await asyncio.to_thread(self._check, fresh)
+            await self.written()
+            write = partial(self._write, rows=[row for _, row in fresh], changes=changes)
+            self._writing = asyncio.ensure_future(self._store.alone(write))
             self._restored += len(fresh)
+
+    async def written(self) -> None:
+        """Wait until what was taken is durable; the next lines are checked meanwhile."""
+        if self._writing is not None:
+            await self._writing
 
     async def _begin(self, first: int) -> None:
         """Read what stands before the first line."""
@@ -124,26 +136,27 @@ class _Restoring:
         for row in rows:
             self._frontier.push(merkle.leaf_hash(row.entry))
 
-    def _check(self, rows: Sequence[tuple[int, Row]]) -> None:
-        """Every line in its place and in canonical bytes, before any of them is written."""
+    def _check(self, rows: Sequence[tuple[int, Row]]) -> list[RowChange]:
+        """Every line in its place and in canonical bytes, before any of them is written; what follows for the read models."""
         before = self.position
+        changes: list[RowChange] = []
         for number, row in rows:
             found = self._entries.check([row])
             if found:
                 detail = f"Line {number}: {found[0].code}: expected {found[0].expected}, found {found[0].found}."
                 raise ServiceError("bad_shape", f"{detail} The log is restored up to position {before}.")
             self._frontier.push(merkle.leaf_hash(row.entry))
+            if row.type in MODELLED:
+                changes += project(self._organisation, row.recorded(), row.happened().data)
+        return changes
 
-    def _write(self, database: Any, rows: Sequence[Row]) -> None:  # noqa: ANN401  # a connection, as the driver has it
-        log, events = Log(database), [row.recorded() for row in rows]
-        ids = {event.id for event in events}
-        if len(ids) < len(events) or log.found(self._organisation, ids):
-            raise ServiceError(
-                "already_recorded", f"An event id stands twice between {rows[0].position} and {rows[-1].position}."
-            )
-        batch = Batch(log, clock=events[-1].recorded_at, projections=(project,))
-        batch.restore(self._organisation, events, self._claims(rows))
-        write_down(database, batch)
+    def _write(self, database: Any, rows: Sequence[Row], changes: Sequence[RowChange]) -> None:  # noqa: ANN401  # a connection, as the driver has it
+        ids = {row.id for row in rows}
+        if len(ids) < len(rows) or Log(database).found(self._organisation, ids):
+            span = f"{rows[0].position} and {rows[-1].position}"
+            raise ServiceError("already_recorded", f"An event id stands twice between {span}.")
+        put_back(database, self._organisation, [astuple(row) for row in rows], dict(self._claims(rows)))
+        change_rows(database, changes)
 
     def _claims(self, rows: Sequence[Row]) -> Iterator[tuple[str, str | None]]:
         """(claim, its holder or nobody) as the entries leave them."""

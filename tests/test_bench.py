@@ -18,6 +18,8 @@ ROWS = [
     "verify",
     "strict",
     "import",
+    "restore",
+    "peer",
     "scale",
     "inbox",
     "hostile",

@@ -22,13 +22,11 @@ from service.audit.leaves import Leaves, read_leaves, signed_heads
 from service.audit.models import Models
 from service.audit.reading import Row, ahead, end_of, log_pages, streams
 from service.projections import Query
-from service.projections.all import LISTED
+from service.projections.all import MODELLED
 from service.proofs.note import read_verifier
 from service.proofs.tables import find_tree
 
 DECIDED = ("stage.entered", "transition.refused")
-MODELLED = frozenset(kind.type for kind in LISTED)
-"""The types of events that some read model is made of."""
 _sorted = msgspec.json.Encoder(order="sorted").encode
 _unpack = msgspec.msgpack.Decoder(Partnership).decode
 

@@ -30,6 +30,8 @@ MIGRATIONS: tuple[Migration, ...] = (
 PROJECTIONS: tuple[Project, ...] = (partnerships.project, links.project, keys.project, people.project)
 LISTED: frozenset[type[Event]] = frozenset({*partnerships.LISTED, *links.LISTED, *keys.LISTED, *people.LISTED})
 """The events that some read model is made of; most facts change none, and need not be asked about."""
+MODELLED = frozenset(kind.type for kind in LISTED)
+"""The same by their names."""
 REBUILT: tuple[str, ...] = (*partnerships.TABLES, *links.TABLES, *keys.TABLES, *people.TABLES)
 """Tables that events alone make, so that `noces rebuild` can make them anew."""
 
