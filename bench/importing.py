@@ -24,7 +24,8 @@ from bench.rows import Row
 from bench.story import ROUND, daily, today
 from bench.workplace import Workplace
 from domain.events import Event
-from events.sqlite import SqliteStore, _connect_writer
+from events.sqlite import SqliteStore
+from events.sqlite.connection import connect_writer
 from events.tables import ADD_EVENT, MOVE_HEAD, REMEMBER
 from service.handler import BATCH
 from service.projections.all import MIGRATIONS
@@ -124,7 +125,7 @@ def measure(place: Workplace) -> list[Row]:
     """The row of importing, without keys and with a key for every line."""
     sizes, path, twin = place.sizes, place.fresh("import"), place.fresh("twin")
     asyncio.run(_twin(twin))
-    raw = _connect_writer(twin, 5.0)
+    raw = connect_writer(twin, 5.0)
     with serving(path) as server:
         lines = Lines(open_partnerships(server, place.clients, PARTNERSHIPS), today())
         rounds = [_round(server, path, raw, lines.take(sizes.lines), prefix) for prefix in _prefixes(sizes.rounds)]

@@ -1,7 +1,9 @@
 """Folded states at hand: from the cache, else from the newest snapshot and the tail of the stream, else from the start."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -14,6 +16,8 @@ from events.store import EventStore, Snapshot
 
 PAGE = 1_000
 SNAPSHOT_EVERY = 500
+
+T = TypeVar("T", Happened, RecordedEvent)
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(Partnership).decode
@@ -57,23 +61,11 @@ class States:
 
     async def past(self, organisation: str, stream: str, after: int = 0) -> list[Happened]:
         """The stream as the fold takes it."""
-        found: list[Happened] = []
-        while page := await self._store.history(organisation, stream, after=after, limit=PAGE):
-            found += page
-            after = page[-1].version
-            if len(page) < PAGE:
-                break
-        return found
+        return await _every(partial(self._store.history, organisation, stream), after)
 
     async def recorded(self, organisation: str, stream: str, after: int = 0) -> list[RecordedEvent]:
         """The stream's entries, page by page."""
-        found: list[RecordedEvent] = []
-        while page := await self._store.read_stream(organisation, stream, after=after, limit=PAGE):
-            found += page
-            after = page[-1].version
-            if len(page) < PAGE:
-                break
-        return found
+        return await _every(partial(self._store.read_stream, organisation, stream), after)
 
     def keep(self, organisation: str, stream: str, state: Partnership) -> None:
         """Keep the state that a committed decision left."""
@@ -104,6 +96,17 @@ class States:
             return await self.load(organisation, stream)
         recorded = await self.recorded(organisation, stream)
         return fold(two_clocks(recorded, as_of, known_at))
+
+
+async def _every(read: Callable[..., Awaitable[Sequence[T]]], after: int) -> list[T]:
+    """What a stream holds from above a version on, read page by page."""
+    found: list[T] = []
+    while page := await read(after=after, limit=PAGE):
+        found += page
+        after = page[-1].version
+        if len(page) < PAGE:
+            break
+    return found
 
 
 def two_clocks(

@@ -39,11 +39,10 @@ async def list_policies(call: Call) -> Answer:
 
 async def get_policy(call: Call) -> Answer:
     """One policy by its version."""
-    text = call.path("version")
-    version = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0  # noqa: PLR2004
+    version = call.path_number("version")
     found = await call.services.store.read_stream(call.organisation, POLICY_STREAM, after=max(version - 1, 0), limit=1)
     if not version or not found:
-        raise ServiceError("not_found", f"There is no policy version {text!r} here.")
+        raise ServiceError("not_found", f"There is no policy version {call.path('version')!r} here.")
     return Answer(body=_policy_view(found[0]))
 
 

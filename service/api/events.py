@@ -74,12 +74,16 @@ async def get_event(call: Call) -> Answer:
 
 async def find_event(call: Call) -> RecordedEvent:
     """The event of the path, which the key may see. Raises ServiceError `not_found`."""
-    text = call.path("position")
-    position = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0  # noqa: PLR2004
+    position = call.path_number("position")
     page = await call.services.store.read_log(call.organisation, after=max(position - 1, 0), limit=1)
     if not position or not page.events or page.events[0].position != position or not _visible(call, page.events[0]):
-        raise ServiceError("not_found", f"There is no event at position {text!r} here.")
+        raise no_event(call)
     return page.events[0]
+
+
+def no_event(call: Call) -> ServiceError:
+    """The problem of a position that no event has, as far as the caller may see."""
+    return ServiceError("not_found", f"There is no event at position {call.path('position')!r} here.")
 
 
 def _visible(call: Call, event: RecordedEvent) -> bool:

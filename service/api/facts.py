@@ -10,8 +10,8 @@ from domain import events as e
 from domain import machine
 from domain.types import Side
 from events.store import Idempotency
-from service.api.partnerships import AS_OF, KNOWN_AT, replayed, two_clocks
-from service.api.route import Answer, Call, Parameter, Route, no_partnership
+from service.api.partnerships import AS_OF, KNOWN_AT, known_state, replayed, two_clocks
+from service.api.route import Answer, Call, Parameter, Route
 from service.api.sides import check_side
 from service.asked import Asked, Outcome
 from service.body import bad_shape, read_instant, shape
@@ -180,9 +180,7 @@ async def list_transitions(call: Call) -> Answer:
     """Every arrow that leaves the stage, and what its guards say: now, or by two clocks."""
     stream = await call.stream()
     as_of, known_at = two_clocks(call)
-    state = await call.services.states.at(call.organisation, stream, as_of, known_at)
-    if state.opened is None:
-        raise no_partnership(call.partnership())
+    state = await known_state(call, stream, as_of, known_at)
     _, policy = await call.services.handler.policies.in_force(call.organisation)
     now = as_of or max(known_at or call.now, state.newest)
     return Answer(body=await call.services.views.transitions(call.organisation, stream, state, policy, now))

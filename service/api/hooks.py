@@ -172,7 +172,7 @@ async def _view(call: Call, identifier: str, *, whole: bool) -> dict[str, Any]:
 async def _item_view(call: Call, item: StoredItem, *, whole: bool) -> dict[str, Any]:
     view: dict[str, Any] = {
         "key": item.key, "status": item.status, "rule": item.rule, "partnership": item.partnership,
-        "reason": await call.services.inbox.reason(call.organisation, item),
+        "reason": await call.services.inbox.items.reason(call.organisation, item),
     }  # fmt: skip
     if whole:
         view["suggestions"] = await _suggestions(call, item)

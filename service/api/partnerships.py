@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from msgspec import Meta, Struct
 
 from domain import commands as c
+from domain.partnership import Partnership
 from domain.types import STAGES, Day, Identifier, Words
 from service.api.paging import page, read_cursor
 from service.api.route import Answer, Call, Parameter, Route, no_partnership
@@ -151,15 +152,21 @@ def two_clocks(call: Call) -> tuple[datetime | None, datetime | None]:
     return as_of, known_at
 
 
+async def known_state(call: Call, stream: str, as_of: datetime | None, known_at: datetime | None) -> Partnership:
+    """The state by two clocks. Raises ServiceError `not_found` where nobody knew of the partnership."""
+    state = await call.services.states.at(call.organisation, stream, as_of, known_at)
+    if state.opened is None:
+        raise no_partnership(call.partnership())
+    return state
+
+
 async def get_partnership(call: Call) -> Answer:
     """One partnership, now or by two clocks."""
     stream = await call.stream()
     as_of, known_at = two_clocks(call)
     if as_of is None and known_at is None:
         return await answer_partnership(call, call.partnership())
-    state = await call.services.states.at(call.organisation, stream, as_of, known_at)
-    if state.opened is None:
-        raise no_partnership(call.partnership())
+    state = await known_state(call, stream, as_of, known_at)
     policy = await call.services.handler.policies.in_force(call.organisation)
     position = await call.services.views.position(call.organisation, stream, state.version)
     now = as_of or max(known_at or call.now, state.newest)
@@ -170,9 +177,7 @@ async def get_history(call: Call) -> Answer:
     """The stages a partnership went through, by two clocks."""
     stream = await call.stream()
     as_of, known_at = two_clocks(call)
-    state = await call.services.states.at(call.organisation, stream, as_of, known_at)
-    if state.opened is None:
-        raise no_partnership(call.partnership())
+    state = await known_state(call, stream, as_of, known_at)
     _, policy = await call.services.handler.policies.in_force(call.organisation)
     body = await call.services.views.history(
         call.organisation, stream, state, policy, as_of or max(call.now, state.newest), known_at or call.now

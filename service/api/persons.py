@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from domain.types import NAME_LIMIT
 from events.codec import from_microseconds
+from service.api.events import no_event
 from service.api.paging import page, read_cursor
 from service.api.partnerships import PAGED
 from service.api.route import Answer, Call, Route
@@ -55,10 +56,9 @@ async def erase_person(call: Call) -> Answer:
 
 async def erase_text(call: Call) -> Answer:
     """Forget the free text of one event for ever; the event stays."""
-    text = call.path("position")
-    position = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0  # noqa: PLR2004
+    position = call.path_number("position")
     if not position:
-        raise ServiceError("not_found", f"There is no event at position {text!r} here.")
+        raise no_event(call)
     once = await call.idempotency(200)
     return Answer(body=await call.services.persons.erase_text(call.organisation, position, call.context, once))
 

@@ -119,6 +119,11 @@ class Call(Struct, kw_only=True):
             case other:
                 raise ServiceError("bad_parameter", f"{name} is {other!r}; send true or false.")
 
+    def path_number(self, name: str) -> int:
+        """A number of the path, from 1 on; 0 where what stands there is none, or has more than 18 digits."""
+        text = self.path(name)
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0  # noqa: PLR2004
+
     def instant(self, name: str) -> datetime | None:
         """A query parameter that is an instant."""
         text = self.query(name)

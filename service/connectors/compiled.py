@@ -10,22 +10,13 @@ from msgspec import UNSET
 
 from domain.partnership.standing import KINDS
 from service.connectors.conditions import Check, compile_checks
+from service.connectors.context import Compute, Context, FieldError, Names, Where, declared
 from service.connectors.model import Fact, Instant, Json, Link, Rule, Spec, Standing, Value
+from service.connectors.references import SOURCES, compile_template
+from service.connectors.searches import compile_path
 from service.connectors.settings import complain
-from service.connectors.values import (
-    SOURCES,
-    Compute,
-    Context,
-    FieldError,
-    Names,
-    Where,
-    check_json,
-    compile_instant,
-    compile_path,
-    compile_template,
-    compile_value,
-    declared,
-)
+from service.connectors.shapes import check_json
+from service.connectors.values import compile_instant, compile_value
 
 MATTERS = frozenset(KINDS)
 Search = Callable[[Json], Json]

@@ -5,22 +5,11 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
+from service.connectors.context import Compute, Context, FieldError, Names, Where, declared, empty, shown
 from service.connectors.model import Condition, Json
-from service.connectors.values import (
-    SOURCES,
-    Compute,
-    Context,
-    FieldError,
-    Names,
-    Where,
-    check_json,
-    compile_path,
-    compile_regex,
-    compile_source,
-    declared,
-    empty,
-    shown,
-)
+from service.connectors.references import SOURCES, compile_source
+from service.connectors.searches import compile_path, compile_regex
+from service.connectors.shapes import check_json
 
 Test = Callable[[Json, Context], bool]
 TESTS = ("equals", "in", "not_in", "in_setting", "not_in_setting", "matches", "present", "was")

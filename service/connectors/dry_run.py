@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from service.connectors.compiled import CompiledRule, Connector
 from service.connectors.conditions import Check
+from service.connectors.context import ODD, Context, Unmappable
 from service.connectors.engine import Arrival, Item, MappedFact, contexts, map_item
 from service.connectors.model import Json
-from service.connectors.values import ODD, Context, Unmappable
 
 Outcome = Literal["facts", "ignored", "failed"]
 

@@ -12,10 +12,11 @@ import msgspec
 from msgspec import Struct
 
 from service.connectors.compiled import CompiledFact, CompiledInstant, CompiledLink, CompiledRule, Connector
+from service.connectors.context import ODD, Compute, Context, Unmappable, empty, key_text, shown
 from service.connectors.formats import read_body
 from service.connectors.model import Json, Standing
+from service.connectors.searches import chosen_search
 from service.connectors.settings import SettingsError, resolve_settings
-from service.connectors.values import ODD, Compute, Context, Unmappable, chosen_search, empty, key_text, shown
 
 ITEMS = 1_000  # more in one delivery than any sender batches
 _KEY_LENGTH = 200

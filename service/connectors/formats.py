@@ -9,8 +9,8 @@ from xml.parsers import expat
 
 import msgspec
 
+from service.connectors.context import ODD, Unmappable
 from service.connectors.model import Json
-from service.connectors.values import ODD, Unmappable
 
 Format = Literal["json", "xml", "cloudevents"]
 

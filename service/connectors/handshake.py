@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from service.connectors.conditions import same
+from service.connectors.context import ODD
 from service.connectors.model import Handshake, Json, Spec, Token
-from service.connectors.values import ODD
 from service.scheme import Delivery
 
 LONGEST = 1_000

@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 
 from service.connectors.compiled import Connector, FactFields, compile_connector
+from service.connectors.context import ODD, FieldError, Where
 from service.connectors.lines import line_of
 from service.connectors.model import Spec
-from service.connectors.values import ODD, FieldError, Where
 
 SHIPPED = Path(__file__).parent
 SAMPLES = SHIPPED / "samples"

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 
 from msgspec import UNSET
 
+from service.connectors.context import FieldError
 from service.connectors.model import Json, Setting, SettingType, Spec
+from service.connectors.searches import compile_path
 from service.connectors.times import is_zone
-from service.connectors.values import FieldError, compile_path
 
 _LONGEST = 1_000
 _WANTED: dict[SettingType, str] = {

@@ -73,11 +73,17 @@ async def test_somebody_elses_refused_attempt_does_not_make_an_etag_stale(http):
     assert (await put_fact(http, opened, seen)).status_code == 201
 
 
-async def test_a_fact_of_the_clock_that_moves_no_stage_does_not_make_an_etag_stale(http, clock, services):
+async def owing_a_meeting(http, clock):
+    """A partnership in which a meeting was missed since its ETag was seen, and nobody said so yet; and that ETag."""
     opened = (await open_partnership(http, opened_at="2026-05-01T00:00:00Z"))["id"]
     await say(http, opened, "cadence.agreed", level="operational", every_days=7)
     seen = await etag(http, opened)
     clock.pass_by(days=12)
+    return opened, seen
+
+
+async def test_a_fact_of_the_clock_that_moves_no_stage_does_not_make_an_etag_stale(http, clock, services):
+    opened, seen = await owing_a_meeting(http, clock)
     assert await services.time.look() == 1
     assert (await get(http, f"/v1/partnerships/{opened}"))["version"] == 3
     assert await etag(http, opened) == seen
@@ -85,10 +91,7 @@ async def test_a_fact_of_the_clock_that_moves_no_stage_does_not_make_an_etag_sta
 
 
 async def test_what_time_says_before_the_command_does_not_make_an_etag_stale_where_no_stage_moves(http, clock):
-    opened = (await open_partnership(http, opened_at="2026-05-01T00:00:00Z"))["id"]
-    await say(http, opened, "cadence.agreed", level="operational", every_days=7)
-    seen = await etag(http, opened)
-    clock.pass_by(days=12)
+    opened, seen = await owing_a_meeting(http, clock)
     answer = await put_fact(http, opened, seen)
     assert answer.status_code == 201, answer.text
     assert [each["type"] for each in answer.json()["events"]] == ["meeting.missed", "incident.raised"]

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from service.connectors.context import Unmappable
 from service.connectors.formats import masked, read_body
 from service.connectors.load import load_text
-from service.connectors.values import Unmappable
 from tests.service.world import delivered, get, open_partnership, problem, until
 
 SECRET = "not-so-secret"

@@ -57,6 +57,15 @@ async def seen_in_history(http, partnership, event, told):
     return spell
 
 
+async def told_too_early(services, http, clock):
+    """A delivery that the log refuses until July 2026."""
+    await open_partnership(http, links=[LINKS["pagerduty"]])
+    source = await add_source(http, "pagerduty", clock)
+    told = await delivered(services, http, await source.post(incident(1, at="2026-07-01T00:00:00Z")))
+    assert told["status"] == "failed"
+    return told
+
+
 # --- deliveries move partnerships ----------------------------------------------------------------------------------
 
 
@@ -259,10 +268,7 @@ async def test_a_partnership_that_is_opened_with_the_link_takes_what_waited(http
 
 
 async def test_what_the_log_refuses_fails_with_the_reason_and_can_be_run_again(http, services, clock):
-    await open_partnership(http, links=[LINKS["pagerduty"]])
-    source = await add_source(http, "pagerduty", clock)
-    told = await delivered(services, http, await source.post(incident(1, at="2026-07-01T00:00:00Z")))
-    assert told["status"] == "failed"
+    told = await told_too_early(services, http, clock)
     assert told["items"][0]["reason"].startswith("future_time: ")
     clock.pass_by(days=60)
     again = await http.post(f"/v1/inbox/{told['id']}/replay")
@@ -291,10 +297,7 @@ async def test_replaying_what_was_applied_changes_nothing(http, services, clock)
 
 
 async def test_replays_at_once_have_one_effect(http, services, clock):
-    await open_partnership(http, links=[LINKS["pagerduty"]])
-    source = await add_source(http, "pagerduty", clock)
-    told = await delivered(services, http, await source.post(incident(1, at="2026-07-01T00:00:00Z")))
-    assert told["status"] == "failed"
+    told = await told_too_early(services, http, clock)
     clock.pass_by(days=60)
     before = await head(services)
     services.inbox.run("acme", told["id"])

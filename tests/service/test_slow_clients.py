@@ -17,13 +17,32 @@ DRIP = 0.2
 """Seconds between two bytes of a slow caller."""
 
 
+def an_import(server, target):
+    """The head of an import whose lines come in chunks."""
+    known = (f"Authorization: Bearer {server.key}", "Content-Type: application/x-ndjson", "Transfer-Encoding: chunked")
+    return request("POST", target, *known)
+
+
+def heard(connection):
+    """All that arrives until the other side closes in good order."""
+    told = b""
+    while more := connection.recv(65_536):
+        told += more
+    return told
+
+
+def heard_by_an_import(server, target, lines):
+    """What a caller hears who sends some lines and then stands still."""
+    with connect(server) as slow:
+        slow.sendall(an_import(server, target) + b"%x\r\n%s\r\n" % (len(lines), lines))
+        return heard(slow)
+
+
 def beginnings(server):
     """How slow callers begin, and the bytes that they would go on with."""
     known = (f"Authorization: Bearer {server.key}", "Content-Type: application/json")
     slow_body = request("POST", "/v1/partnerships", *known, "Content-Length: 100000")
-    slow_lines = request(
-        "POST", "/v1/facts", known[0], "Content-Type: application/x-ndjson", "Transfer-Encoding: chunked"
-    )
+    slow_lines = an_import(server, "/v1/facts")
     return {
         "a head without end": (b"GET /healthz HTTP/1.1\r\nHost: x\r\n", b"X-a: b\r\n"),
         "a body without end": (slow_body + b'{"client":"', b"a"),
@@ -136,9 +155,7 @@ def test_a_slow_caller_is_told_why_it_was_closed(serve, kind):
     begun, _ = beginnings(server)[kind]
     with connect(server) as slow:
         slow.sendall(begun)
-        told = b""
-        while more := slow.recv(65_536):
-            told += more
+        told = heard(slow)
     assert statuses(told) == [400]
     assert b"did not arrive within 0.5 seconds" in told
 
@@ -149,16 +166,7 @@ def test_a_live_import_that_stands_still_keeps_what_it_acknowledged_and_says_why
         opened = http.post("/v1/partnerships", json={"client": "A", "partner": "B"}).json()["id"]
         before = newest(http)
         line = b'{"partnership":"%s","type":"incident.reopened","incident":"i"}\n' % opened.encode()
-        known = (
-            f"Authorization: Bearer {server.key}",
-            "Content-Type: application/x-ndjson",
-            "Transfer-Encoding: chunked",
-        )
-        with connect(server) as slow:
-            slow.sendall(request("POST", "/v1/facts?results=all", *known) + b"%x\r\n%s\r\n" % (len(line), line))
-            told = b""
-            while more := slow.recv(65_536):
-                told += more
+        told = heard_by_an_import(server, "/v1/facts?results=all", line)
         assert statuses(told) == [200]
         assert b'"status":"accepted"' in told
         assert b'"status":"cut","code":"bad_request"' in told
@@ -174,16 +182,7 @@ def test_an_import_that_stands_still_keeps_what_was_read_and_leaves_nothing_unhe
             b'{"partnership":"%s","type":"incident.reopened","incident":"i"%s}\n' % (opened.encode(), more)
             for more in (b"", b',"occurred_at":"1800-01-01T00:00:00Z"', b"")
         )
-        known = (
-            f"Authorization: Bearer {server.key}",
-            "Content-Type: application/x-ndjson",
-            "Transfer-Encoding: chunked",
-        )
-        with connect(server) as slow:
-            slow.sendall(request("POST", "/v1/facts", *known) + b"%x\r\n%s\r\n" % (len(lines), lines))
-            told = b""
-            while more := slow.recv(65_536):
-                told += more
+        told = heard_by_an_import(server, "/v1/facts", lines)
         assert statuses(told) == [400]
         assert newest(http) == before + 2
     assert server.terminate() == 0

@@ -10,18 +10,15 @@ ESTABLISHED, CLOSE_WAIT = "01", "08"
 
 def raw_answer(server, *parts, pause=None):
     """What a server answers to bytes, until it closes the connection."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
-        told = b""
+    with connect(server) as connection:
         try:
             for part in parts:
                 connection.sendall(part)
                 if pause is not None:
                     pause.wait(0.05)
-            while more := connection.recv(65_536):
-                told += more
         except ConnectionError:
-            pass
-        return told
+            return b""
+        return rest(connection)
 
 
 def post(server, *headers, length=None):
