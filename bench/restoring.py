@@ -14,7 +14,8 @@ from bench.importing import Values
 from bench.rows import Row, interleaved
 from bench.story import today
 from bench.workplace import Workplace
-from events.sqlite import SqliteStore, _connect_writer
+from events.sqlite import SqliteStore
+from events.sqlite.connection import connect_writer
 from events.tables import ADD_EVENT, MOVE_HEAD
 from service.projections.all import MIGRATIONS, project
 from service.restoring import BATCH, restore_log
@@ -84,7 +85,7 @@ async def _made(path: Path) -> None:
 def _write(path: Path, rows: dict[str, list[Values]]) -> float:
     """The seconds that the same rows take without the product; what lies beside the events goes in with the last of them."""
     asyncio.run(_made(path))
-    database = _connect_writer(path, 5.0)
+    database = connect_writer(path, 5.0)
     started = time.perf_counter()
     for first in range(0, len(rows["events"]), BATCH):
         events = rows["events"][first : first + BATCH]
