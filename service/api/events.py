@@ -1,7 +1,7 @@
 """The log as a feed: pages by position, or a stream of lines."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
 
@@ -9,12 +9,16 @@ from domain import events as e
 from events.envelope import RecordedEvent
 from events.store import Page
 from service.api.paging import next_link
+from service.api.partnerships import AS_OF, KNOWN_AT, two_clocks
 from service.api.route import Answer, Call, Parameter, Route
 from service.errors import ServiceError
 from service.projections import partnerships as listed
+from service.states import two_clocks as by_clocks
 
 NDJSON = "application/x-ndjson"
 WAIT_LIMIT = 30
+Chosen = Callable[[Sequence[RecordedEvent]], Sequence[RecordedEvent]]
+"""Which of the events that were read are told."""
 FEED = (
     Parameter(
         name="after", description="Events with positions above this one.", schema={"type": "integer", "minimum": 0}
@@ -35,31 +39,43 @@ async def list_events(call: Call) -> Answer:
 
 
 async def list_partnership_events(call: Call) -> Answer:
-    """Events of one partnership in the order of the log."""
-    return await _feed(call, await call.stream())
+    """Events of one partnership in the order of the log, by two clocks: those that a state of then was made of."""
+    as_of, known_at = two_clocks(call)
+    return await _feed(call, await call.stream(), lambda events: by_clocks(events, as_of, known_at, read=_itself))
 
 
-async def _feed(call: Call, stream: str | None) -> Answer:
+def _itself(event: RecordedEvent) -> RecordedEvent:
+    return event
+
+
+def _every(events: Sequence[RecordedEvent]) -> Sequence[RecordedEvent]:
+    return events
+
+
+async def _feed(call: Call, stream: str | None, chosen: Chosen = _every) -> Answer:
     types, after = _types(call), _after(call)
     if NDJSON in call.request.headers.get("accept", ""):
-        return Answer(stream=_lines(call, after, types, stream), media_type=NDJSON, headers={"Vary": "Accept"})
+        lines = _lines(call, after, types, stream, chosen)
+        return Answer(stream=lines, media_type=NDJSON, headers={"Vary": "Accept"})
     page = await _read(call, after, types, stream)
     wait = call.number("wait", 0, 0, WAIT_LIMIT) if call.query("wait") else 0
     if not page.events and wait:
         with call.services.admission.places.hold(call.principal.key):
             page = await _wait(call, after, types, stream, wait)
-    items = await call.services.views.events(call.organisation, page.events)
+    items = await call.services.views.events(call.organisation, chosen(page.events))
     body = {"items": items, "next": str(page.position), "position": page.position}
     more = next_link(call, str(page.position)) if len(page.events) == call.limit else {}
     return Answer(body=body, headers={"Vary": "Accept", **more})
 
 
-async def _lines(call: Call, after: int, types: Sequence[str], stream: str | None) -> AsyncIterator[bytes]:
+async def _lines(
+    call: Call, after: int, types: Sequence[str], stream: str | None, chosen: Chosen
+) -> AsyncIterator[bytes]:
     """The feed up to where the log ends now, a line an event."""
     end = (await call.services.store.head(call.organisation)).position
     while after < end:
         page = await _read(call, after, types, stream)
-        found = [each for each in page.events if each.position <= end]
+        found = chosen([each for each in page.events if each.position <= end])
         items = await call.services.views.events(call.organisation, found)
         yield b"".join(msgspec.json.encode(item) + b"\n" for item in items)
         if page.position <= after:
@@ -150,7 +166,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/v1/partnerships/{id:str}/events", scope="read", run=list_partnership_events,
-        summary="Events of one partnership", answers={200: "EventPage"}, problems=(404,),
-        parameters=tuple(each for each in FEED if each.name not in ("partnership", "wait")),
+        summary="Events of one partnership", answers={200: "EventPage"}, problems=(404, 422),
+        parameters=(*(each for each in FEED if each.name not in ("partnership", "wait")), AS_OF, KNOWN_AT),
     ),
 )  # fmt: skip

@@ -19,6 +19,8 @@ from service.projections import links as linked
 from service.projections import partnerships as listed
 from service.projections.links import Link
 
+FOLDED = 200
+"""The most partnerships that are folded anew for one page of the past."""
 AS_OF = Parameter(name="as_of", description="What was true then (RFC 3339).")
 KNOWN_AT = Parameter(name="known_at", description="Using only what was recorded by then (RFC 3339).")
 
@@ -107,9 +109,27 @@ async def list_partnerships(call: Call) -> Answer:
         stage=call.query("stage"), outcome=call.query("outcome"), client=call.query("client"),
         partner=call.query("partner"), open=call.flag("open"), only=None if only is None else tuple(sorted(only)),
     )  # fmt: skip
+    if any(each is not None for each in two_clocks(call)):
+        return await _list_then(call, wanted)
     ids = await listed.list_ids(call.services.query, call.organisation, wanted, read_cursor(call), call.limit + 1)
     shown = ids[: call.limit]
     return page(call, [await view_now(call, each) for each in shown], shown[-1] if len(ids) > len(shown) else None)
+
+
+async def _list_then(call: Call, wanted: listed.Filter) -> Answer:
+    """The portfolio by two clocks: each state folded anew, a bounded number a page, so that one may hold few."""
+    as_of, known_at = two_clocks(call)
+    by_name = listed.Filter(client=wanted.client, partner=wanted.partner, only=wanted.only)
+    ids = await listed.list_ids(call.services.query, call.organisation, by_name, read_cursor(call), FOLDED + 1)
+    items: list[dict[str, Any]] = []
+    last = ""
+    for last in ids[:FOLDED]:
+        state = await call.services.states.at(call.organisation, listed.stream_of(last), as_of, known_at)
+        if state.opened is not None and wanted.fits(state.state):
+            items.append(await _view_then(call, last, state))
+        if len(items) == call.limit:
+            break
+    return page(call, items, last if ids and last != ids[-1] else None)
 
 
 def _known(name: str, given: str | None, known: Sequence[str]) -> None:
@@ -122,8 +142,13 @@ async def _by_link(call: Call, parts: list[str | None]) -> Answer:
     if None in parts:
         raise ServiceError("bad_parameter", "A link is found by system, kind and external_id together.")
     found = await linked.find(call.services.query, call.organisation, Link(*[str(part) for part in parts]))
-    visible = found is not None and call.principal.may_see(found)
-    return page(call, [await view_now(call, found)] if found and visible else [], None)
+    if found is None or not call.principal.may_see(found):
+        return page(call, [], None)
+    as_of, known_at = two_clocks(call)
+    if as_of is None and known_at is None:
+        return page(call, [await view_now(call, found)], None)
+    state = await call.services.states.at(call.organisation, listed.stream_of(found), as_of, known_at)
+    return page(call, [await _view_then(call, found, state)] if state.opened else [], None)
 
 
 async def view_now(call: Call, identifier: str) -> dict[str, Any]:
@@ -166,11 +191,17 @@ async def get_partnership(call: Call) -> Answer:
     as_of, known_at = two_clocks(call)
     if as_of is None and known_at is None:
         return await answer_partnership(call, call.partnership())
-    state = await known_state(call, stream, as_of, known_at)
+    return Answer(body=await _view_then(call, call.partnership(), await known_state(call, stream, as_of, known_at)))
+
+
+async def _view_then(call: Call, identifier: str, state: Partnership) -> dict[str, Any]:
+    """A partnership as its state of then tells it."""
+    as_of, known_at = two_clocks(call)
     policy = await call.services.handler.policies.in_force(call.organisation)
-    position = await call.services.views.position(call.organisation, stream, state.version)
-    now = as_of or max(known_at or call.now, state.newest)
-    return Answer(body=call.services.views.partnership(call.partnership(), state, policy, now, position))
+    position = await call.services.views.position(call.organisation, listed.stream_of(identifier), state.version)
+    return call.services.views.partnership(
+        identifier, state, policy, as_of or max(known_at or call.now, state.newest), position
+    )
 
 
 async def get_history(call: Call) -> Answer:
@@ -239,7 +270,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/v1/partnerships", scope="read", run=list_partnerships, summary="List or find partnerships",
-        answers={200: "PartnershipPage"}, parameters=(*_FILTERS, *PAGED),
+        answers={200: "PartnershipPage"}, problems=(422,), parameters=(*_FILTERS, AS_OF, KNOWN_AT, *PAGED),
     ),
     Route(
         method="GET", path="/v1/partnerships/{id:str}", scope="read", run=get_partnership, summary="Read a partnership",

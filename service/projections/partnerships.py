@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from domain import events as e
+from domain.machine import split
 from events.codec import microseconds
 from events.envelope import RecordedEvent
 from events.store import Change, Put, RowChange, Value
@@ -79,6 +80,15 @@ class Filter(Struct, frozen=True, kw_only=True):
     partner: str | None = None
     open: bool | None = None
     only: tuple[str, ...] | None = None
+
+    def fits(self, state: str) -> bool:
+        """Whether a state of the machine is one of those to list."""
+        stage, outcome = split(state)
+        return (
+            self.stage in (None, stage)
+            and self.outcome in (None, outcome)
+            and self.open in (None, outcome != "separated")
+        )
 
 
 async def list_ids(query: Query, organisation: str, wanted: Filter, after: str, limit: int) -> list[str]:

@@ -1,12 +1,14 @@
 """Audits over HTTP and on the command line: what is recorded comes out again, and whatever was altered is found in its place."""
 
 import json
+from datetime import datetime
 
 import msgspec
 import pytest
 
 from domain import events as e
 from domain.policy import POLICY_1
+from events.codec import microseconds
 from service.audit.verifying import MODELLED, Verification, verify
 from tests.service.processes import noces
 from tests.service.senders import LINKS, add_source, incident
@@ -207,7 +209,24 @@ async def a_field_of_the_wrong_kind(services):
     return position, [set_entry(position, msgspec.json.Encoder(order="sorted").encode(entry))]
 
 
+async def a_transition_put_in(services):
+    """A stage that nothing brought, as the newest event of its partnership and of the log."""
+    place, end = await place_of(services, "stage.entered"), await head(services)
+    entry = msgspec.json.decode(await entry_at(services, place))
+    rows = await services.query("SELECT max(version) FROM events WHERE stream = ?", (entry["stream"],))
+    last = msgspec.json.decode(await entry_at(services, end))
+    entry |= {"id": "evt_put_in", "version": rows[0][0] + 1, "recorded_at": last["recorded_at"]}
+    at, known = (microseconds(datetime.fromisoformat(entry[name])) for name in ("occurred_at", "recorded_at"))
+    raw = msgspec.json.Encoder(order="sorted").encode(entry)
+    values = ("acme", end + 1, entry["stream"], entry["version"], "stage.entered", 1, "evt_put_in", at, known, raw)
+    return end + 1, [
+        (f"INSERT INTO events VALUES ({', '.join('?' * 10)})", values),
+        ("UPDATE heads SET position = ? WHERE organisation = 'acme'", (end + 1,)),
+    ]
+
+
 TAMPERED = {
+    "a transition put in": a_transition_put_in,
     "a field of the wrong kind": a_field_of_the_wrong_kind,
     "a byte flipped": a_byte_flipped,
     "a figure that a decision read": a_byte_of_a_figure_flipped,

@@ -8,7 +8,7 @@ import pytest
 from domain.partnership import fold
 from events.codec import happened
 from tests.service.story import honeymoon, power_sharing, power_struggle
-from tests.service.world import NOON, get, instant, open_partnership, problem, say
+from tests.service.world import NOON, ask, get, instant, open_partnership, problem, say
 
 YEAR_END = "2026-12-31T00:00:00Z"
 
@@ -67,30 +67,100 @@ async def test_guards_say_what_they_would_have_said(http, clock):
     problem(await http.get(f"/v1/partnerships/{opened}/transitions?as_of=2019-07-01T00:00:00Z"), 404, "not_found")
 
 
+def by_two_clocks(recorded, as_of, known_at):
+    """The definition, in a few words of its own: a fact counts from when it occurred, its retraction always."""
+    return [
+        happened(each)
+        for each in recorded
+        if each.recorded_at <= known_at and (each.occurred_at <= as_of or each.type == "fact.retracted")
+    ]
+
+
+async def a_life(http, clock, chance):
+    """A partnership told late, in any order, partly taken back, with transitions asked for in between."""
+    opened = (await open_partnership(http, opened_at="2024-01-01T00:00:00Z"))["id"]
+    promise = {
+        "promise": "p1",
+        "side": "partner",
+        "kind": "delay",
+        "promised": 30,
+        "unit": "days",
+        "evidence": "none",
+        "text": "x",
+    }
+    await say(http, opened, "promise.made", "2024-01-02", **promise)
+    for number in range(12):
+        clock.pass_by(hours=chance.randint(1, 100))
+        at = (NOON - timedelta(days=chance.randint(0, 800))).isoformat()[:19] + "Z"
+        said = await say(
+            http, opened, "incident.raised", instant(at), incident=f"i{number}", priority=chance.randint(1, 5)
+        )
+        if chance.random() < 0.3:
+            clock.pass_by(hours=chance.randint(1, 50))
+            await say(http, opened, "fact.retracted", event=said["events"][0]["id"], reason="It was another's.")
+        if number == 5:
+            measured = (NOON - timedelta(days=chance.randint(1, 700))).isoformat()[:19] + "Z"
+            await say(http, opened, "promise.measured", instant(measured), promise="p1", actual=66)
+        if number == 8:
+            await ask(http, opened, "share_power")
+    return opened
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_every_answer_by_two_clocks_is_the_fold_of_what_was_known(http, services, clock, seed):
     chance = random.Random(seed)
-    opened = (await open_partnership(http))["id"]
-    for number in range(12):
-        clock.pass_by(hours=chance.randint(1, 100))
-        at = NOON - timedelta(days=chance.randint(0, 900))
-        await say(
-            http,
-            opened,
-            "incident.raised",
-            instant(at.isoformat()[:19] + "Z"),
-            incident=f"i{number}",
-            priority=chance.randint(1, 5),
-        )
+    opened = await a_life(http, clock, chance)
     stream = f"partnership-{opened}"
     recorded = await services.states.recorded("acme", stream)
-    for _ in range(8):
+    assert {"stage.entered", "transition.refused"} <= {each.type for each in recorded}
+    for _ in range(12):
         as_of = NOON - timedelta(days=chance.randint(-30, 900))
         known_at = chance.choice(recorded).recorded_at
+        expected = by_two_clocks(recorded, as_of, known_at)
         state = await services.states.at("acme", stream, as_of, known_at)
-        assert state == fold(
-            [happened(each) for each in recorded if each.recorded_at <= known_at and each.occurred_at <= as_of]
-        )
+        assert state == fold(expected)
+        clocks = {"as_of": text(as_of), "known_at": text(known_at)}
+        events = await get(http, f"/v1/partnerships/{opened}/events", limit=500, **clocks)
+        assert [each["version"] for each in events["items"]] == [each.version for each in expected]
+        listed = await get(http, "/v1/partnerships", **clocks)
+        if state.opened is None:
+            assert listed["items"] == []
+            problem(await http.get(f"/v1/partnerships/{opened}", params=clocks), 404, "not_found")
+        else:
+            assert listed["items"] == [await get(http, f"/v1/partnerships/{opened}", **clocks)]
+
+
+def text(at):
+    return at.isoformat().replace("+00:00", "Z")
+
+
+async def test_the_portfolio_of_a_day_is_that_of_what_was_known_then(http, clock):
+    first = await power_struggle(http, client="A", links=[{"system": "crm", "kind": "company", "external_id": "7"}])
+    believed = text(clock.now)
+    clock.pass_by(days=1)
+    second = await power_sharing(http, client="B")
+
+    async def ids(**query):
+        return [each["id"] for each in (await get(http, "/v1/partnerships", **query))["items"]]
+
+    assert await ids(as_of="2020-07-01T00:00:00Z") == [first, second]
+    assert await ids(as_of="2020-07-01T00:00:00Z", stage="power_struggle") == [first, second]
+    assert await ids(as_of="2020-10-01T00:00:00Z", stage="power_struggle") == [first]
+    assert await ids(as_of="2020-10-01T00:00:00Z", stage="power_struggle", known_at=believed) == [first]
+    assert await ids(known_at=believed) == [first]
+    assert await ids(known_at=believed, client="B") == []
+    assert await ids(as_of="2019-01-01T00:00:00Z") == []
+    assert await ids(as_of="2020-10-01T00:00:00Z", open="false") == []
+    link = {"system": "crm", "kind": "company", "external_id": "7"}
+    assert await ids(as_of="2020-07-01T00:00:00Z", **link) == [first]
+    assert await ids(as_of="2019-07-01T00:00:00Z", **link) == []
+    page = await get(http, "/v1/partnerships", as_of="2020-07-01T00:00:00Z", limit=1)
+    assert [each["stage"] for each in page["items"]] == ["power_struggle"]
+    rest = await get(http, "/v1/partnerships", as_of="2020-07-01T00:00:00Z", limit=1, cursor=page["next"])
+    assert ([each["id"] for each in rest["items"]], rest["next"]) == ([second], None)
+    future = text(clock.now + timedelta(days=1))
+    problem(await http.get("/v1/partnerships", params={"known_at": future}), 422, "future_time")
+    problem(await http.get(f"/v1/partnerships/{first}/events", params={"known_at": future}), 422, "future_time")
 
 
 # --- event by event ----------------------------------------------------------------------------------------------------
