@@ -6,9 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from service.cli import main
 from tests.service import test_audits, test_proofs
 from tests.service.processes import ROOT, environment
 
@@ -54,19 +51,12 @@ def test_every_tampering_that_is_tested_has_a_row_and_every_row_a_test():
     assert sorted(rows("what somebody does who has the file | found as")) == sorted(tested)
 
 
-@pytest.mark.skipif("capsule" in main.commands, reason="every line of the page can be pasted")
-def test_only_the_capsule_is_still_to_come():
-    asked = set(re.findall(r"^noces (\w+)", "".join(BLOCKS), re.MULTILINE))
-    assert asked - main.commands.keys() == {"capsule"}
-
-
 def test_the_lines_of_the_page_work_when_pasted_on_the_demo(serve, tmp_path):
     (tmp_path / "var").mkdir()
     server = serve(tmp_path / "var" / "noces.db", organisation="demo", demo=1)
-    known = [block for block in BLOCKS if "capsule" not in block or "capsule" in main.commands]
     settings = {"NOCES_KEY": server.key, "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "".join(known).replace("http://127.0.0.1:8000", server.url)], cwd=tmp_path,
+        ["bash", "-euo", "pipefail", "-c", "".join(BLOCKS).replace("http://127.0.0.1:8000", server.url)], cwd=tmp_path,
         env={**environment(), **settings}, text=True, capture_output=True, timeout=120, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, ""), done.stdout[-2_000:]
