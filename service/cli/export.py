@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import rich_click as click
 
@@ -14,16 +15,30 @@ from service.settings import read_settings
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["ndjson", "csv"]),
+    type=click.Choice(["ndjson", "csv", "cloudevents", "ocel-json", "ocel-sqlite", "xes"]),
     default="ndjson",
-    help="ndjson: the log as it is stored. csv: every stay in a stage.",
+    help="ndjson: the log as it is stored. csv: every stay in a stage. cloudevents: CloudEvents 1.0, a line an event. "
+    "ocel-json, ocel-sqlite: OCEL 2.0. xes: XES 1.0.",
 )
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file; default: standard output.")
+@click.option(
+    "--partnership",
+    "partnerships",
+    multiple=True,
+    help="Only this partnership; may be repeated. Lines of ndjson are then a list that cannot be restored.",
+)
+@click.option(
+    "--personal",
+    is_flag=True,
+    help="Open names and texts with the master key; without it a name is a pseudonym (per_...), a text is left out. "
+    "Never in ndjson.",
+)
 @click.option("--organisation", help="Whose log; default NOCES_ORGANISATION.")
-def export(database: str | None, as_json: bool, form: str, out: Path | None, organisation: str | None) -> None:
-    """Write the log, or the stages of every partnership, beside a running server too."""
+def export(database: str | None, as_json: bool, **wanted: Any) -> None:  # noqa: ANN401  # click's options
+    """Write the log, or the stages of every partnership, or what other tools open, beside a running server too."""
     from service.operations import export as work
 
-    count = run(work.export(read_settings({"database": database}), organisation, form, out, sys.stdout.buffer))
-    if out is not None:
-        show({"file": str(out), "bytes": count}, as_json=as_json, text=f"{out}: {count} bytes")
+    asked = work.Wanted(**wanted)
+    count = run(work.export(read_settings({"database": database}), asked, sys.stdout.buffer))
+    if asked.out is not None:
+        show({"file": str(asked.out), "bytes": count}, as_json=as_json, text=f"{asked.out}: {count} bytes")

@@ -1,12 +1,9 @@
 """What `noces replay` and `noces verify` do: an audit of a database that is only read, beside a server or without one."""
 
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-
-import rich.progress
 
 from domain.policy import checked
 from events.codec import microseconds
@@ -15,6 +12,7 @@ from service.audit.verifying import Line, Verification, verify
 from service.body import read_instant
 from service.errors import ServiceError
 from service.operations.policies import read_policy
+from service.operations.progress import progress
 from service.operations.reading import log_of
 from service.projections import Query
 from service.settings import Settings, checkpoints_path
@@ -25,11 +23,10 @@ async def replay(settings: Settings, tell: Callable[[Line], None], **wanted: Any
     organisation = wanted.get("organisation") or settings.organisation
     result: dict[str, Any] = {}
     async with log_of(settings, organisation) as query:
-        with rich.progress.Progress(disable=not sys.stderr.isatty(), console=rich.console.Console(stderr=True)) as bar:
-            task = bar.add_task("reading", total=None)
+        with progress("reading") as bar:
             async for line in _lines(query, settings, organisation, wanted):
                 if "progress" in line:
-                    bar.update(task, completed=line["progress"]["position"], total=line["progress"]["of"])
+                    bar(line["progress"]["position"], line["progress"]["of"])
                 else:
                     tell(line)
                 result = line.get("result", result)

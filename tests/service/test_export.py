@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from service.operations.export import _safe
+from service.exports.stays import _safe
 from tests.service.processes import noces
 from tests.service.story import power_sharing
 from tests.service.world import client, get, make_key, open_partnership, say, settings_of, started
