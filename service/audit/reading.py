@@ -28,9 +28,10 @@ _STREAM = """
     SELECT position, stream, version, type, schema, id, occurred_at, recorded_at, entry FROM events
     WHERE organisation = ? AND stream = ? AND version > ? AND position <= ? ORDER BY version LIMIT ?
 """
+# Added to nothing, a position is no range of the log's own index, which would be walked for every stream anew.
 _LIFE = """
     SELECT position, stream, version, type, schema, id, occurred_at, recorded_at, entry FROM events
-    WHERE organisation = ? AND stream = ? AND (occurred_at, version) > (?, ?) AND position <= ?
+    WHERE organisation = ? AND stream = ? AND (occurred_at, version) > (?, ?) AND position + 0 <= ?
     ORDER BY occurred_at, version LIMIT ?
 """
 MIN_INSTANT = -(2**63)

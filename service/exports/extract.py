@@ -27,11 +27,11 @@ TOLD: dict[str, type[e.Event]] = {
 }  # fmt: skip
 """What a partnership's life consists of: its facts, and the stages that it entered."""
 
-# The unary plus keeps SQLite to the stream's own index: the type's would be walked for every partnership anew.
-_COUNT = "SELECT count(*) FROM events WHERE organisation = ? AND stream = ? AND position <= ?"
+# Added to nothing, neither position nor type leads to an index of its own, which would be walked for every stream anew.
+_COUNT = "SELECT count(*) FROM events WHERE organisation = ? AND stream = ? AND position + 0 <= ?"
 _OF_TYPE = """
-    SELECT type, schema, entry FROM events WHERE organisation = ? AND stream = ? AND +type = ? AND position <= ?
-    ORDER BY version
+    SELECT type, schema, entry FROM events
+    WHERE organisation = ? AND stream = ? AND type || '' = ? AND position + 0 <= ? ORDER BY version
 """
 
 

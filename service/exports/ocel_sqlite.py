@@ -13,6 +13,9 @@ from service.views import instant
 BEGINNING = "1970-01-01T00:00:00Z"
 """The time of what holds from an object's beginning."""
 
+CACHE_KB = 32_000
+"""What SQLite may keep of the file in memory."""
+
 COLUMNS: Mapping[Type, str] = {
     "string": "TEXT", "integer": "INTEGER", "float": "REAL", "boolean": "BOOLEAN", "time": "TIMESTAMP",
 }  # fmt: skip
@@ -59,9 +62,10 @@ async def write_ocel_sqlite(extract: Extract, path: Path) -> None:
 @contextmanager
 def tables(path: str, personal: bool) -> Iterator["Tables"]:  # noqa: FBT001  # an export is one or the other
     """The tables in a file; without a name, in one that nobody sees and that is gone with the process."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+    with closing(sqlite3.connect(path, isolation_level=None, cached_statements=512)) as database:
         # Written once, synced when it is whole: a journal would only be a second file to leave behind.
         database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON;")
+        database.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         database.execute("BEGIN")
         found = Tables(database, personal=personal)
         found.create()
@@ -127,12 +131,12 @@ class Tables:
                 self._insert(table, {"ocel_id": thing.id, "ocel_time": at, "ocel_changed_field": name, name: value})
 
     def _begin(self, table: str, thing: Thing) -> bool:
-        """Whether the object had no beginning before, and has this one now."""
-        names = list(thing.values)
-        given = ", ".join(f'"{name}" = ?' for name in names)
-        bare = " AND ".join(f'"{name}" IS NULL' for name in names)
-        sql = f"UPDATE {table} SET {given} WHERE ocel_id = ? AND ocel_changed_field IS NULL AND {bare}"  # noqa: S608  # our own names
-        return bool(self.database.execute(sql, (*thing.values.values(), thing.id)).rowcount)
+        """Whether the object has this beginning, now or before."""
+        given = ", ".join(f'"{name}" = ?' for name in thing.values)
+        same = " AND ".join(f'coalesce("{name}", ?) = ?' for name in thing.values)
+        sql = f"UPDATE {table} SET {given} WHERE ocel_id = ? AND ocel_changed_field IS NULL AND {same}"  # noqa: S608  # our own names
+        twice = [value for value in thing.values.values() for _ in range(2)]
+        return bool(self.database.execute(sql, (*thing.values.values(), thing.id, *twice)).rowcount)
 
     def _insert(self, table: str, row: Mapping[str, Value]) -> None:
         """A row; of two changes of one field at one instant the later stays."""

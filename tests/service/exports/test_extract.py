@@ -61,6 +61,22 @@ async def test_never_more_rows_than_a_page_are_read_at_once(http, services):
     assert sum(seen) >= sum(sum(each) for each in lives)
 
 
+async def test_a_stream_is_read_by_its_own_index_however_long_the_log_is(http, services):
+    await power_sharing(http)
+    plans = []
+
+    async def query(sql, parameters=()):
+        plans.extend(await services.query(f"EXPLAIN QUERY PLAN {sql}", parameters))
+        return await services.query(sql, parameters)
+
+    extract = await extract_of(query, "acme", tuple(await ids(await extract_of(services.query, "acme"))))
+    await extract.count()
+    plans.clear()
+    assert [[len(page) async for page in life.pages] async for life in extract.lives()]
+    assert all("events_by_stream" in plan[3] for plan in plans if plan[3].startswith("SEARCH"))
+    assert any("events_by_stream" in plan[3] for plan in plans)
+
+
 @pytest.mark.parametrize("form", PIECES)
 @pytest.mark.parametrize("personal", [False, True])
 def test_pages_of_any_size_give_the_same_bytes(exported, form, personal):
