@@ -9,11 +9,14 @@ LOCK_FLAGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+TOOLS := .venv-tools
+TOOLS_STAMP := $(TOOLS)/.ready
+PM4PY := 2.7.23
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup run test test-long check bench lock openapi clean
+.PHONY: help setup run test test-long test-tools check bench lock openapi clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -39,6 +42,16 @@ test: setup ## every promise, once
 test-long: setup ## the campaigns as well: more examples, more rounds
 	$(BIN)/python -m pytest -m "long or not long" --hypothesis-profile=long $(TEST_FLAGS)
 
+# PM4Py is AGPL: it is never a dependency, and stays in an environment and a process of its own.
+test-tools: setup $(TOOLS_STAMP) ## what other tools find in our exports (installs PM4Py in .venv-tools)
+	$(BIN)/python tests/tools/check.py $(TOOLS)/bin/python
+
+$(TOOLS_STAMP): Makefile
+	@echo "Setting up $(TOOLS) with PM4Py $(PM4PY) ..."
+	@$(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check pm4py==$(PM4PY)
+	@touch $@
+
 check: setup ## lint, format, types, import rules, dependencies and what is known of them
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -59,5 +72,5 @@ openapi: setup ## write the committed documents in openapi/ anew
 	$(BIN)/noces openapi --write
 
 clean: ## remove what can be made again (var/ stays)
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) $(TOOLS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,6 +5,9 @@ from events.codec import FORMAT
 from service.components import TEXT, Json, components
 from service.schemas import SIDE, TRUST, about
 
+SCHEMAS = "https://noces.readthedocs.io/schemas/events.json"
+"""The name of this document."""
+
 DEFINITIONS = "#/$defs/"
 TOP = 2**53 - 1
 POSITIVE: Json = {"type": "integer", "minimum": 1, "maximum": TOP}
@@ -27,7 +30,7 @@ def events_document() -> Json:
     """The schema that every entry of the log meets."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "https://noces.readthedocs.io/schemas/events.json",
+        "$id": SCHEMAS,
         "title": "Entries of a Noces log",
         "description": (
             "An entry is RFC 8785 canonical JSON, written once and hashed as it stands. What is absent is left out, never"
@@ -64,17 +67,17 @@ def _envelope() -> Json:
 
 
 def _of_type(kind: type[e.Event]) -> Json:
-    data = {"$ref": f"{DEFINITIONS}{_name(kind)}"}
+    data = {"$ref": f"{DEFINITIONS}{shape_name(kind.type, kind.schema)}"}
     return {"properties": {"type": {"const": kind.type}, "schema": {"const": kind.schema}, "data": data}}
 
 
-def _name(kind: type[e.Event]) -> str:
+def shape_name(kind: str, schema: int) -> str:
     """A shape's name: the type and the version of its shape."""
-    return f"{kind.type}.{kind.schema}"
+    return f"{kind}.{schema}"
 
 
 def _definitions() -> Json:
     """Every shape by type and version, then the parts that they share."""
     found = components(e.ALL.values(), "stored", DEFINITIONS)
-    named = {_name(kind): found.pop(kind.__name__) for kind in e.ALL.values()}
+    named = {shape_name(kind.type, kind.schema): found.pop(kind.__name__) for kind in e.ALL.values()}
     return {**named, **found, "Sealed": SEALED}

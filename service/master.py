@@ -39,6 +39,24 @@ async def master_key(settings: Settings, keys: KeyFile) -> bytes:
     return key
 
 
+async def standing_key(settings: Settings, keys: KeyFile) -> bytes:
+    """The master key that opens the keys, for whoever only reads: nothing is made, and a rotation is left as it is.
+
+    Raises SettingsError where there is none, or another than the keys were wrapped by.
+    """
+    path = key_file(settings)
+    if (text := _given(settings)) is not None:
+        key = decoded(text, "The master key (NOCES_MASTER_KEY)")
+    elif pending(path).exists() and await _opens(_read(pending(path)), keys):
+        return _read(pending(path))
+    elif path.exists():
+        key = _read(path)
+    else:
+        raise SettingsError(f"There is no master key at {path}; set NOCES_MASTER_KEY to the one that opens the keys.")
+    await check_master(key, keys)
+    return key
+
+
 def _given(settings: Settings) -> str | None:
     if settings.master_key:
         return settings.master_key
@@ -135,10 +153,16 @@ async def _finish_rotation(path: Path, keys: KeyFile) -> None:
     waiting = pending(path)
     if not waiting.exists():
         return
-    try:
-        await check_master(_read(path), keys)
-    except SettingsError:
+    if await _opens(_read(path), keys):
+        waiting.unlink()
+    else:
         await check_master(_read(waiting), keys)
         named(waiting, path)
-    else:
-        waiting.unlink()
+
+
+async def _opens(key: bytes, keys: KeyFile) -> bool:
+    try:
+        await check_master(key, keys)
+    except SettingsError:
+        return False
+    return True

@@ -1,8 +1,8 @@
 """Which fields of a fact are personal, and how they are sealed before the log and opened at the edge (RULINGS 1)."""
 
-from collections.abc import Callable, Mapping
-from functools import cache
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from typing import Any, Literal, Protocol
 
 import msgspec
 from msgspec import inspect
@@ -14,6 +14,18 @@ from domain.types import Sealed
 Kind = Literal["person", "prose"]
 ERASED = "[erased]"
 """What a reader sees where the key is gone."""
+
+
+class Opener(Protocol):
+    """Whatever opens sealed values: the vault."""
+
+    async def fetch_keys(self, organisation: str, holders: Sequence[str]) -> None:
+        """Bring keys to hand."""
+        ...
+
+    def open(self, organisation: str, event_id: str, field: str, sealed: Sealed) -> str:
+        """The text of a sealed value whose key was fetched."""
+        ...
 
 
 @cache
@@ -78,3 +90,17 @@ def open_fields(kind: str, data: dict[str, Any], unseal: Callable[[str, Sealed],
         elif isinstance(value, dict):
             opened[name] = unseal(name, msgspec.convert(value, Sealed))
     return opened
+
+
+async def open_all(
+    opener: Opener, organisation: str, told: Sequence[tuple[str, str, dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    """The data of events, each told as (type, event id, data), with every personal value opened."""
+    await opener.fetch_keys(organisation, [holder for _, _, data in told for holder in _holders(data)])
+    return [open_fields(kind, data, partial(opener.open, organisation, event)) for kind, event, data in told]
+
+
+def _holders(data: dict[str, Any]) -> list[str]:
+    """The keys that the sealed values of an entry name."""
+    values = [each for value in data.values() for each in (value if isinstance(value, list) else (value,))]
+    return [each["p"] for each in values if isinstance(each, dict) and each.keys() == {"p", "c"}]

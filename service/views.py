@@ -13,7 +13,7 @@ from domain.partnership import Partnership
 from domain.policy import Policy
 from domain.types import STAGES, Sealed
 from events.envelope import RecordedEvent
-from service.personal import open_fields
+from service.personal import open_all
 from service.projections import Query
 from service.projections.partnerships import partnership_of
 from service.vault import Vault
@@ -63,26 +63,17 @@ class Views:
     async def events(self, organisation: str, recorded: Sequence[RecordedEvent]) -> list[Json]:
         """Events as readers get them: the entry's fields plus `position`, personal values opened."""
         entries: list[Json] = [msgspec.json.decode(each.entry) for each in recorded]
-        await self._vault.fetch_keys(organisation, [p for entry in entries for p in _holders(entry["data"])])
+        opened = await open_all(
+            self._vault, organisation, [(each["type"], each["id"], each["data"]) for each in entries]
+        )
         wanted = [(entry["stream"], version) for entry in entries for version in _versions(entry["data"])]
         known: Positions = {(each.stream, each.version): each.position for each in recorded}
         if missing := [each for each in wanted if each not in known]:
             known = {**known, **await positions(self._query, organisation, missing)}
         return [
-            {"position": each.position, **self._opened(organisation, entry, known)}
-            for each, entry in zip(recorded, entries, strict=True)
+            {"position": each.position, **_shown(entry, _located(data, each.stream, known))}
+            for each, entry, data in zip(recorded, entries, opened, strict=True)
         ]
-
-    def _opened(self, organisation: str, entry: Json, known: Positions) -> Json:
-        data = open_fields(
-            entry["type"],
-            entry["data"],
-            lambda field, sealed: self._vault.open(organisation, entry["id"], field, sealed),
-        )
-        entry["data"] = _located(data, entry["stream"], known)
-        if entry["stream"].startswith("partnership-"):
-            entry["partnership"] = partnership_of(entry["stream"])
-        return entry
 
     # --- one partnership ---------------------------------------------------------------------------------------------
 
@@ -188,10 +179,9 @@ def _open_matters(state: Partnership, now: datetime) -> Json:
     }
 
 
-def _holders(data: Json) -> list[str]:
-    """The keys that the sealed values of an entry name."""
-    values = [each for value in data.values() for each in (value if isinstance(value, list) else (value,))]
-    return [each["p"] for each in values if isinstance(each, dict) and each.keys() == {"p", "c"}]
+def _shown(entry: Json, data: Json) -> Json:
+    whose = {"partnership": partnership_of(entry["stream"])} if entry["stream"].startswith("partnership-") else {}
+    return {**entry, "data": data, **whose}
 
 
 def _versions(data: Json) -> list[int]:

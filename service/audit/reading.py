@@ -28,6 +28,13 @@ _STREAM = """
     SELECT position, stream, version, type, schema, id, occurred_at, recorded_at, entry FROM events
     WHERE organisation = ? AND stream = ? AND version > ? AND position <= ? ORDER BY version LIMIT ?
 """
+# Added to nothing, a position is no range of the log's own index, which would be walked for every stream anew.
+_LIFE = """
+    SELECT position, stream, version, type, schema, id, occurred_at, recorded_at, entry FROM events
+    WHERE organisation = ? AND stream = ? AND (occurred_at, version) > (?, ?) AND position + 0 <= ?
+    ORDER BY occurred_at, version LIMIT ?
+"""
+MIN_INSTANT = -(2**63)
 
 
 class Row(Struct, frozen=True, gc=False):
@@ -74,21 +81,36 @@ class Adopted(Struct):
         return self.versions[place - 1] if place else 0
 
 
-async def log_pages(query: Query, organisation: str, end: int, after: int = 0) -> AsyncIterator[list[Row]]:
+async def log_pages(
+    query: Query, organisation: str, end: int, after: int = 0, size: int = PAGE
+) -> AsyncIterator[list[Row]]:
     """The rows of a log from above a position up to an end."""
     more = True
-    while more and (rows := await query(_LOG, (organisation, after, end, PAGE))):
+    while more and (rows := await query(_LOG, (organisation, after, end, size))):
         page = [Row(*row) for row in rows]  # type: ignore[arg-type]  # the table is STRICT
-        after, more = page[-1].position, len(page) == PAGE
+        after, more = page[-1].position, len(page) == size
         yield page
 
 
-async def stream_pages(query: Query, organisation: str, stream: str, end: int) -> AsyncIterator[list[Row]]:
+async def stream_pages(
+    query: Query, organisation: str, stream: str, end: int, size: int = PAGE
+) -> AsyncIterator[list[Row]]:
     """The rows of one stream up to an end, by version."""
     after, more = 0, True
-    while more and (rows := await query(_STREAM, (organisation, stream, after, end, PAGE))):
+    while more and (rows := await query(_STREAM, (organisation, stream, after, end, size))):
         page = [Row(*row) for row in rows]  # type: ignore[arg-type]  # as above
-        after, more = page[-1].version, len(page) == PAGE
+        after, more = page[-1].version, len(page) == size
+        yield page
+
+
+async def life_pages(
+    query: Query, organisation: str, stream: str, end: int, size: int = PAGE
+) -> AsyncIterator[list[Row]]:
+    """The rows of one stream up to an end, in the order in which they occurred; at one instant, by version."""
+    after, more = (MIN_INSTANT, 0), True
+    while more and (rows := await query(_LIFE, (organisation, stream, *after, end, size))):
+        page = [Row(*row) for row in rows]  # type: ignore[arg-type]  # as above
+        after, more = (page[-1].occurred_at, page[-1].version), len(page) == size
         yield page
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import rich_click as click
 
@@ -14,11 +15,24 @@ from service.settings import read_settings
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["ndjson", "csv"]),
+    type=click.Choice(["ndjson", "csv", "cloudevents", "ocel-json", "ocel-sqlite", "xes"]),
     default="ndjson",
-    help="ndjson: the log as it is stored. csv: every stay in a stage.",
+    help="ndjson: the log as it is stored. csv: every stay in a stage. cloudevents: CloudEvents 1.0, a line an event. "
+    "ocel-json, ocel-sqlite: OCEL 2.0. xes: XES 1.0.",
 )
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file; default: standard output.")
+@click.option(
+    "--partnership",
+    "partnerships",
+    multiple=True,
+    help="Only this partnership; may be repeated. Lines of ndjson are then a list that cannot be restored.",
+)
+@click.option(
+    "--personal",
+    is_flag=True,
+    help="Open names and texts with the master key; without it a name is a pseudonym (per_...), a text is left out. "
+    "Never in ndjson.",
+)
 @click.option("--organisation", help="Whose log; default NOCES_ORGANISATION.")
 @click.option(
     "--with-keys",
@@ -26,18 +40,16 @@ from service.settings import read_settings
     type=click.Path(dir_okay=False, path_type=Path),
     help="With ndjson: also write the wrapped keys into this file; the master key opens them.",
 )
-def export(
-    database: str | None, as_json: bool, form: str, out: Path | None, organisation: str | None, keys: Path | None
-) -> None:
-    """Write the log, or the stages of every partnership, beside a running server too."""
+def export(database: str | None, as_json: bool, keys: Path | None, **wanted: Any) -> None:  # noqa: ANN401  # click's options
+    """Write the log, or the stages of every partnership, or what other tools open, beside a running server too."""
     from service.operations import export as work
     from service.operations.keys_file import export_keys
 
-    settings = read_settings({"database": database})
-    if keys is not None and form != "ndjson":
-        fail("--with-keys belongs to ndjson: no other form can be restored.")
-    count = run(work.export(settings, organisation, form, out, sys.stdout.buffer))
+    settings, asked = read_settings({"database": database}), work.Wanted(**wanted)
+    if keys is not None and (asked.form != "ndjson" or asked.partnerships):
+        fail("--with-keys belongs to a whole log as ndjson: nothing else can be restored.")
+    count = run(work.export(settings, asked, sys.stdout.buffer))
     if keys is not None:
-        run(export_keys(settings, organisation or settings.organisation, keys))
-    if out is not None:
-        show({"file": str(out), "bytes": count}, as_json=as_json, text=f"{out}: {count} bytes")
+        run(export_keys(settings, asked.organisation or settings.organisation, keys))
+    if asked.out is not None:
+        show({"file": str(asked.out), "bytes": count}, as_json=as_json, text=f"{asked.out}: {count} bytes")

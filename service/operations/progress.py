@@ -1,20 +1,33 @@
-"""How far a long piece of work has come, on a terminal alone."""
+"""How far a command is: a bar on a terminal, once somebody has waited for a second."""
 
-import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import rich.console
-import rich.progress
+from rich.console import Console
+from rich.progress import Progress
 
 Tell = Callable[[int, int], None]
-"""(done, of)."""
+"""(done, of how many)."""
+
+PATIENCE = 1.0
+"""Seconds without a bar."""
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Tell]:
-    """A bar on standard error; nothing where that is no terminal."""
-    screen = rich.console.Console(stderr=True)
-    with rich.progress.Progress(disable=not sys.stderr.isatty(), console=screen) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
+def progress(doing: str, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> Iterator[Tell]:
+    """Gives what is to be called; the bar is on standard error, and gone at the end."""
+    console = console or Console(stderr=True)
+    bar = Progress(console=console, transient=True)
+    task, begun = bar.add_task(doing, total=None), clock()
+
+    def tell(done: int, of: int) -> None:
+        bar.update(task, completed=done, total=of)
+        if console.is_terminal and not bar.live.is_started and clock() - begun >= PATIENCE:
+            bar.start()
+
+    try:
+        yield tell
+    finally:
+        if bar.live.is_started:
+            bar.stop()

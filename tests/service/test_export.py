@@ -1,12 +1,20 @@
-"""Exports: the log byte for byte, and the stays of every partnership as a table that no spreadsheet runs."""
+"""Exports on the command line: the log byte for byte, tables, what other tools open; a file that is whole, or none."""
 
 import csv
 import io
 import json
+import sqlite3
+from contextlib import closing
+from xml.etree import ElementTree as ET
 
 import pytest
 
-from service.operations.export import _safe
+from events.store import StoreError
+from service.errors import ServiceError
+from service.exports.extract import extract_of
+from service.exports.stays import _safe
+from service.operations.export import FORMS, Wanted, _write, export
+from service.settings import SettingsError
 from tests.service.processes import noces
 from tests.service.story import power_sharing
 from tests.service.world import client, get, make_key, open_partnership, say, settings_of, started
@@ -86,3 +94,114 @@ def test_where_there_is_no_database_there_is_nothing_to_export(tmp_path):
     told = run(tmp_path)
     assert told.returncode == 1
     assert "no database" in told.stderr
+
+
+# --- beside a running service, in this process -------------------------------------------------------------------------
+
+NAME = "Agnès Martin"
+OPENING = ("cloudevents", "ocel-json", "ocel-sqlite", "xes")
+
+
+async def written(folder, form, **wanted):
+    """What an export leaves in a file."""
+    out = folder / f"{len(list(folder.iterdir()))}.{form}"
+    asked = Wanted(form=form, organisation="acme", out=out, **wanted)
+    count = await export(settings_of(folder), asked, io.BytesIO())
+    assert count == out.stat().st_size
+    assert out.stat().st_mode & 0o777 == 0o600
+    return out.read_bytes()
+
+
+async def test_the_command_takes_every_choice(tmp_path, clock):
+    async with started(settings_of(tmp_path), clock) as services, client(services, await make_key(services)) as http:
+        chosen, other = await power_sharing(http), await power_sharing(http)
+        told = run(tmp_path, "--format", "cloudevents", "--partnership", other, "--partnership", chosen, "--personal")
+        assert (told.returncode, told.stderr) == (0, "")
+        assert {json.loads(line)["subject"] for line in told.stdout.splitlines()} == {chosen, other}
+        assert "As they said in the first meeting" in told.stdout
+        told = run(tmp_path, "--partnership", chosen, "--partnership", "pn_unknown", "--out", "some")
+        assert (told.returncode, told.stdout) == (1, "")
+        assert told.stderr == "There is no partnership 'pn_unknown' in organisation 'acme'.\n"
+        assert not (tmp_path / "some").exists()
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_only_the_chosen_partnerships_are_written(tmp_path, http, form):
+    chosen, other = await power_sharing(http), await power_sharing(http)
+    raw = await written(tmp_path, form, partnerships=(chosen,))
+    assert chosen.encode() in raw
+    assert other.encode() not in raw
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_an_unknown_partnership_is_one_error_and_no_file(tmp_path, http, form):
+    opened = await power_sharing(http)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ServiceError, match="no partnership 'pn_unknown'"):
+        await written(tmp_path, form, partnerships=(opened, "pn_unknown"))
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("form", OPENING)
+async def test_names_are_opened_when_asked_for_and_never_after_they_were_erased(tmp_path, http, form):
+    opened = (await open_partnership(http))["id"]
+    await say(http, opened, "contact.designated", side="client", person=NAME, role="CIO")
+    assert NAME.encode() not in await written(tmp_path, form)
+    assert NAME.encode() in await written(tmp_path, form, personal=True)
+    person = (await http.post("/v1/persons/find", json={"name": NAME})).json()["id"]
+    assert (await http.post(f"/v1/persons/{person}/erase")).status_code == 200
+    raw = await written(tmp_path, form, personal=True)
+    assert b"[erased]" in raw
+    assert NAME.encode() not in raw
+
+
+@pytest.mark.parametrize("form", OPENING)
+async def test_without_the_master_key_nothing_is_opened_written_or_made(tmp_path, http, form):
+    await power_sharing(http)
+    (tmp_path / "master.key").unlink()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(SettingsError, match="There is no master key at"):
+        await written(tmp_path, form, personal=True)
+    assert sorted(tmp_path.iterdir()) == before
+    assert await written(tmp_path, form)
+
+
+@pytest.mark.parametrize("form", ["ndjson", "csv"])
+async def test_what_never_holds_a_name_does_not_promise_one(tmp_path, http, form):
+    with pytest.raises(ServiceError, match=f"opens nothing in {form}; it belongs to cloudevents, ocel-json"):
+        await written(tmp_path, form, personal=True)
+
+
+async def test_a_database_is_never_written_to_standard_output(tmp_path, http):
+    screen = io.BytesIO()
+    with pytest.raises(ServiceError, match="name its file with --out"):
+        await export(settings_of(tmp_path), Wanted(form="ocel-sqlite"), screen)
+    assert screen.getvalue() == b""
+
+
+async def test_a_log_without_partnerships_is_a_whole_document_too(tmp_path, http):
+    assert json.loads(await written(tmp_path, "ocel-json"))["events"] == []
+    assert not list(ET.fromstring(await written(tmp_path, "xes")).iter("{http://www.xes-standard.org/}trace"))
+    await written(tmp_path, "ocel-sqlite")
+    (path,) = tmp_path.glob("*.ocel-sqlite")
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT count(*) FROM event").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_an_export_that_is_cut_leaves_nothing(tmp_path, http, services, form):
+    await power_sharing(http)
+    asked = 0
+
+    async def query(sql, parameters=()):
+        nonlocal asked
+        asked += 1
+        if asked > 8:
+            raise StoreError("unavailable", "The disk is gone.")
+        return await services.query(sql, parameters)
+
+    extract = await extract_of(query, "acme")
+    extract.size = 1
+    with pytest.raises(StoreError, match="The disk is gone"):
+        await _write(extract, Wanted(form=form, out=tmp_path / "cut"), io.BytesIO())
+    assert not [each.name for each in tmp_path.iterdir() if each.name.startswith("cut")]

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from service.master import key_file, pending, write_key
+from service.master import key_file, pending, standing_key, write_key
 from service.settings import SettingsError, keys_path
 from tests.service.processes import free_port, noces
 from tests.service.senders import add_source, incident
@@ -189,3 +189,24 @@ def test_every_file_of_a_database_is_its_owners_alone(serve, tmp_path):
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir() if path.is_file()}
     assert {"noces.db", "noces.keys.db", "master.key", "noces.db-wal", "noces.keys.db-wal"} <= set(modes)
     assert set(modes.values()) == {0o600}, modes
+
+
+async def test_whoever_only_reads_finds_the_key_in_the_middle_of_a_rotation_and_changes_nothing(tmp_path, clock):
+    settings = settings_of(tmp_path)
+    async with started(settings, clock) as services:
+        path, keys = key_file(settings), services.vault._file
+        right = base64.b64decode(path.read_bytes())
+        write_key(pending(path), b"w" * 32)
+        assert await standing_key(settings, keys) == right
+        path.rename(tmp_path / "right")
+        pending(path).rename(path)
+        (tmp_path / "right").rename(pending(path))
+        assert await standing_key(settings, keys) == right
+        assert pending(path).exists()
+        pending(path).unlink()
+        with pytest.raises(SettingsError, match="another master key"):
+            await standing_key(settings, keys)
+        path.unlink()
+        with pytest.raises(SettingsError, match="no master key"):
+            await standing_key(settings, keys)
+        assert not path.exists()

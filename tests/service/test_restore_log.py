@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from service.errors import ServiceError
-from service.operations.export import export
+from service.operations.export import Wanted, export
 from service.operations.keys_file import export_keys
 from service.operations.log import checkpoint, restore_file
 from service.proofs.note import read_checkpoint
@@ -46,7 +46,7 @@ async def told(folder):
         kept = {table: await rows(services.query, table) for table in TABLES}
         entries = await services.query("SELECT * FROM events ORDER BY position")
     with (folder / "screen").open("wb") as screen:
-        await export(settings, "acme", "ndjson", folder / "log.ndjson", screen)
+        await export(settings, Wanted(organisation="acme", out=folder / "log.ndjson"), screen)
     await export_keys(settings, "acme", folder / "log.keys")
     return {
         "folder": folder, "opened": opened, "history": history, "note": note, "kept": kept, "entries": entries, "key": key,
@@ -221,7 +221,7 @@ async def test_the_command_line_exports_and_restores_and_says_why_not(log, elsew
     async with started(elsewhere, Time()):
         for arguments, why in (
             (("import", "a.ndjson"), "is in use"), (("import", "a.ndjson", "--url", "http://127.0.0.1:1"), "without --url"),
-            (("export", "--format", "csv", "--with-keys", "b"), "belongs to ndjson"), (("import", "a.keys", "--with-keys", "a.keys"), "facts have no keys"),
+            (("export", "--format", "csv", "--with-keys", "b"), "belongs to a whole log as ndjson"), (("import", "a.keys", "--with-keys", "a.keys"), "facts have no keys"),
         ):  # fmt: skip
             found = noces(*arguments, organisation="acme", database=elsewhere.database, cwd=tmp_path)
             assert (found.returncode, found.stdout, found.stderr.count("\n")) == (1, "", 1)
