@@ -39,7 +39,7 @@ async def get_tile(call: Call) -> Answer:
     if found["entries"] is not None:
         body = await _entries(call, number, width, tree.size)
     else:
-        body = await call.services.trees.tile(call.organisation, int(found["level"]), number, width)
+        body = await call.services.trees.hashes.tile(call.organisation, int(found["level"]), number, width)
     if body is None:
         raise _no_tile(call)
     return Answer(body=body, media_type=BINARY, headers=IMMUTABLE if width == 256 else {})  # noqa: PLR2004
@@ -62,7 +62,7 @@ async def get_proof(call: Call) -> Answer:
     note = await trees.checkpoint(call.organisation)
     tree = await trees.tree(call.organisation)
     size = read_checkpoint(opened(note, [read_verifier(tree.verifier)])).size
-    path = await trees.inclusion(call.organisation, event.position - 1, size)
+    path = await trees.hashes.inclusion(call.organisation, event.position - 1, size)
     hashes = "".join(f"{base64.b64encode(each).decode()}\n" for each in path)
     text = f"c2sp.org/tlog-proof@v1\nindex {event.position - 1}\n{hashes}\n{note}"
     return Answer(body=text.encode(), media_type=TEXT)
@@ -80,8 +80,8 @@ async def get_consistency(call: Call) -> Answer:
         raise ServiceError(
             "bad_parameter", f"from is {old}, to is {new}; the log has {size} entries: from <= to <= {size}."
         )
-    proof = await trees.consistency(call.organisation, old, new)
-    roots = [await trees.root(call.organisation, each) for each in (old, new)]
+    proof = await trees.hashes.consistency(call.organisation, old, new)
+    roots = [await trees.hashes.root(call.organisation, each) for each in (old, new)]
     told = [base64.b64encode(each).decode() for each in proof]
     body = {
         "from": old, "to": new, "proof": told,

@@ -75,13 +75,23 @@ def signature_line(verifier: Verifier, signature: bytes) -> str:
     return f"\u2014 {verifier.name} {base64.b64encode(verifier.hash + signature).decode()}\n"
 
 
-def opened(note: str, verifiers: Sequence[Verifier]) -> str:
-    """The text of a note that every one of these keys has signed. Raises NoteError."""
+def text_of(note: str) -> str:
+    """The text of a note, whoever has signed it. Raises NoteError."""
+    return _taken_apart(note)[0]
+
+
+def _taken_apart(note: str) -> tuple[str, list[str]]:
+    """(text, lines of signature) of a note."""
     text, separator, lines = note.rpartition("\n\n")
     if not separator or not lines.endswith("\n"):
         raise NoteError("This is no signed note: text, an empty line, signatures.")
-    text += "\n"
-    signatures = [_signature(line) for line in lines.splitlines()]
+    return f"{text}\n", lines.removesuffix("\n").split("\n")
+
+
+def opened(note: str, verifiers: Sequence[Verifier]) -> str:
+    """The text of a note that every one of these keys has signed. Raises NoteError."""
+    text, lines = _taken_apart(note)
+    signatures = [_signature(line) for line in lines]
     for verifier in verifiers:
         given = [raw[4:] for name, raw in signatures if (name, raw[:4]) == (verifier.name, verifier.hash)]
         if not given:
