@@ -140,6 +140,10 @@ GUIDE: Mapping[str, Guide] = {
     "reason_required": Guide("This needs a reason.", "Send `reason`."),
     "key_reused": Guide("The Idempotency-Key was used for another request.", "Use a new key for a new request."),
     "entry_too_large": Guide("The entry would be larger than 65,535 bytes.", "Shorten its texts."),
+    "bad_cosignature": Guide(
+        "The note holds no word of a known witness on a checkpoint that this log signed.",
+        "Send a checkpoint as it was answered, with the lines of the witness behind it; see `docs/proofs.md`.",
+    ),
     "bad_policy": Guide(
         "The policy names a trigger or a guard that does not exist, or leaves one out.",
         "Start from `GET /v1/policies` and `GET /v1/machine`.",

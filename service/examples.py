@@ -248,6 +248,14 @@ AUDITED = (
 )
 """The lines of an audit."""
 
+COSIGNED = (
+    "noces.example/acme\n1234\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n"
+    "\u2014 noces.example/acme Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n"
+    "\u2014 witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZ"
+    "qhf5nNo0xUe+mbIUBkBIfZ+qnA==\n"
+)
+"""A checkpoint with the line of a witness."""
+
 ANSWERS: dict[str, Any] = {
     "Partnership": _PARTNERSHIP,
     "PartnershipPage": {"items": [_PARTNERSHIP], "next": None},

@@ -26,6 +26,7 @@ from service.swagger import swagger_2_0
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 NDJSON = "application/x-ndjson"
+PLAIN = "text/plain"
 OPENAPI = "application/vnd.oai.openapi+json"
 SCHEMES = ("bearer", "key", "basic")
 KEYED = (401, 403)
@@ -44,6 +45,7 @@ TAGS: tuple[tuple[str, str, str], ...] = (
     ("Sources", r"^/v1/(sources|connectors)", "Where deliveries come from, and how they are read."),
     ("Deliveries", r"^/(hooks|v1/inbox)", "Webhooks in, and what became of each."),
     ("Policies", r"^/v1/policies", "The thresholds that decisions are taken under."),
+    ("Proofs", r"^/v1/logs/|/proof$", "What others can check without this service."),
     ("Service", r"", "The machine, health, documents."),
 )  # fmt: skip
 """(name, paths, what it is), the first that fits a path."""
@@ -297,6 +299,13 @@ def _body(route: Route) -> Json | None:
     if route.body == "Delivery":
         what = "Whatever the sender sends; its connector says how it is proven and read."
         return {"description": what, "required": True, "content": {"*/*": {"schema": {}}}}
+    if route.body == "CosignedNote":
+        what = "A checkpoint as it was answered, with the lines of its witnesses behind it."
+        return {
+            "description": what,
+            "required": True,
+            "content": {PLAIN: {"schema": TEXT, "example": examples.COSIGNED}},
+        }
     name = route.body if isinstance(route.body, str) else route.body.__name__
     content: Json = {JSON: {"schema": ref(name), "examples": {"one": {"value": examples.BODIES[name]}}}}
     if name in ("Fact", "TargetedFact"):
@@ -372,7 +381,7 @@ def _content(route: Route, status: int, name: str) -> Json:
     if name == "AuditLines":
         return {NDJSON: {"schema": about(str(ANSWERS[name]["description"]), TEXT), "example": examples.AUDITED}}
     if name == "Greeting":
-        return {"text/plain": {"schema": TEXT}, JSON: {"schema": {"type": "object"}}}
+        return {PLAIN: {"schema": TEXT}, JSON: {"schema": {"type": "object"}}}
     if name == "OpenAPI":
         return {OPENAPI: {"schema": {"type": "object"}}}
     shown = {"example": examples.ANSWERS[name]} if name in examples.ANSWERS else {}

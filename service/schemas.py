@@ -196,6 +196,10 @@ _SCOPES = listed({"type": "string", "enum": list(SCOPES)})
 
 ADMINISTRATION: dict[str, Json] = {
     "Log": closed("A log's name and the key that signs it.", log=TEXT, origin=TEXT, verifier=TEXT, size=INTEGER),
+    "SignedCheckpoint": closed(
+        "A checkpoint that was signed.", size=INTEGER, witnesses=about("The names of those who have cosigned it.", listed(TEXT)),
+    ),
+    "SignedPage": paged("SignedCheckpoint"),
     "Consistency": closed(
         "The proof that a log only grew; hashes in base64.",
         **{"from": INTEGER, "to": INTEGER}, proof=listed(TEXT), from_root=TEXT, to_root=TEXT,

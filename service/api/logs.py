@@ -4,9 +4,12 @@ import base64
 import re
 
 from service.api.events import find_event
+from service.api.paging import page, read_cursor
+from service.api.partnerships import PAGED
 from service.api.route import Answer, Call, Parameter, Route
 from service.errors import ServiceError
 from service.proofs.note import opened, read_checkpoint, read_verifier
+from service.proofs.signed import list_signed
 
 TEXT = "text/plain"
 BINARY = "application/octet-stream"
@@ -21,10 +24,43 @@ ENTRIES = """
 
 
 async def get_checkpoint(call: Call) -> Answer:
-    """The signed head of the tree over everything that is recorded (C2SP tlog-checkpoint)."""
+    """The signed head of the tree over everything that is recorded, or with `size` the one signed for that size.
+
+    With the lines of the witnesses that have cosigned it (C2SP tlog-checkpoint, tlog-cosignature).
+    """
     _own(call)
-    note = await call.services.trees.checkpoint(call.organisation)
+    if call.query("size") is None:
+        return _noted(await call.services.trees.checkpoint(call.organisation))
+    size = call.number("size", 0, 0, 2**53 - 1)
+    if (found := await call.services.attested.find(call.organisation, size)) is None:
+        raise ServiceError(
+            "not_found", f"No checkpoint was signed for {size} entries; see /v1/logs/{{log}}/checkpoints."
+        )
+    return _noted(found.note)
+
+
+def _noted(note: str) -> Answer:
     return Answer(body=note.encode(), media_type=TEXT)
+
+
+async def list_checkpoints(call: Call) -> Answer:
+    """The checkpoints that were signed under the log's present name, in order of size, and who has cosigned each."""
+    _own(call)
+    tree = await call.services.trees.tree(call.organisation)
+    after = int(read_cursor(call) or -1)
+    found = await list_signed(call.services.query, call.organisation, tree.origin, after, call.limit + 1)
+    shown = found[: call.limit]
+    items = [{"size": each.size, "witnesses": each.witness_names} for each in shown]
+    return page(call, items, str(shown[-1].size) if len(found) > len(shown) else None)
+
+
+async def witness_checkpoint(call: Call) -> Answer:
+    """Take cosignatures: a checkpoint as it was answered, with the witnesses' lines behind it (C2SP tlog-cosignature).
+
+    Lines of others are left out; of each witness the first for a size stays, so that the same twice changes nothing.
+    """
+    _own(call)
+    return _noted((await call.services.attested.cosign(call.organisation, call.text())).note)
 
 
 async def get_tile(call: Call) -> Answer:
@@ -115,6 +151,21 @@ ROUTES = (
     Route(
         method="GET", path="/v1/logs/{log:str}/checkpoint", scope="audit", run=get_checkpoint,
         summary="The signed head of the log", answers={200: TEXT}, problems=(404, 409),
+        parameters=(
+            Parameter(
+                name="size", description="The checkpoint that was signed for so many entries; default: of all, signed now.",
+                schema={"type": "integer", "minimum": 0},
+            ),
+        ),
+    ),
+    Route(
+        method="GET", path="/v1/logs/{log:str}/checkpoints", scope="audit", run=list_checkpoints,
+        summary="The checkpoints that were signed", answers={200: "SignedPage"}, problems=(404,), parameters=PAGED,
+    ),
+    Route(
+        method="POST", path="/v1/logs/{log:str}/witness", scope="audit", run=witness_checkpoint,
+        summary="Take a witness's cosignature", body="CosignedNote", answers={200: TEXT}, problems=(404, 413, 415, 422),
+        media_types=(TEXT,), idempotent_key=False,
     ),
     Route(
         method="GET", path="/v1/logs/{log:str}/consistency", scope="audit", run=get_consistency,

@@ -63,8 +63,9 @@ async def signed_heads(
     query: Query, organisation: str, held: Iterable[str], verifier: Verifier | None
 ) -> tuple[list[Checkpoint], list[Finding]]:
     """The heads that were signed, stored or held elsewhere; a note that the log's key has not signed is a finding."""
-    sql = "SELECT note FROM checkpoints WHERE organisation = ? ORDER BY size"
-    stored = [str(row[0]) for row in await query(sql, (organisation,))]
+    sql = "SELECT note FROM checkpoints WHERE organisation = ? AND origin = ? ORDER BY size"
+    origin = "" if verifier is None else verifier.name
+    stored = [str(row[0]) for row in await query(sql, (organisation, origin))]
     heads: list[Checkpoint] = []
     found: list[Finding] = []
     for note in (*stored, *held):

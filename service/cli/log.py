@@ -76,6 +76,18 @@ def checkpoint(database: str | None, as_json: bool, organisation: str | None, ou
     show({"file": str(out)}, as_json=as_json, text=str(out))
 
 
+@log_group.command("witness")
+@common
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--organisation", help="Whose log; default NOCES_ORGANISATION.")
+def witness(database: str | None, as_json: bool, file: Path, organisation: str | None) -> None:
+    """Take cosignatures: FILE is a checkpoint of this log with the lines of its witnesses behind it."""
+    from service.operations import log as work
+
+    note = run(work.witness(read_settings({"database": database}), organisation, file.read_bytes()))
+    show({"checkpoint": note}, as_json=as_json, text=note.rstrip("\n"))
+
+
 @log_group.command("fork")
 @common
 @click.option("--organisation", help="Whose log; default NOCES_ORGANISATION.")

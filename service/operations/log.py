@@ -60,10 +60,25 @@ async def examine(settings: Settings) -> list[Finding]:
 async def checkpoint(settings: Settings, organisation: str | None) -> str:
     """The signed head of a log."""
     async with client(settings, organisation) as http:
-        answer = await http.get(f"/v1/logs/{quote(organisation or settings.organisation, safe='')}/checkpoint")
-        if not answer.is_success:
-            answered(answer)
-        return str(answer.text)
+        return _text(await http.get(f"{_address(settings, organisation)}/checkpoint"))
+
+
+async def witness(settings: Settings, organisation: str | None, note: bytes) -> str:
+    """A checkpoint with the cosignatures that were taken."""
+    async with client(settings, organisation) as http:
+        path = f"{_address(settings, organisation)}/witness"
+        return _text(await http.post(path, content=note, headers={"Content-Type": "text/plain"}))
+
+
+def _address(settings: Settings, organisation: str | None) -> str:
+    return f"/v1/logs/{quote(organisation or settings.organisation, safe='')}"
+
+
+def _text(response: httpx.Response) -> str:
+    """The answer's text. Raises ServiceError with the problem's own words."""
+    if not response.is_success:
+        answered(response)
+    return str(response.text)
 
 
 async def fork(settings: Settings, organisation: str | None, reason: str) -> dict[str, str]:

@@ -27,6 +27,15 @@ class Kept:
         """Put a note in the place of the older one, durably."""
         self._write(self.path(organisation), note.encode())
 
+    def keep_witnessed(self, organisation: str, note: str) -> None:
+        """Put a note that somebody has cosigned into a file of its own, which stays."""
+        self._write(self._beside(organisation, note, "witnessed"), note.encode())
+
+    def _beside(self, organisation: str, note: str, ending: str) -> Path:
+        """A name by size and root: a fork signs other entries for the same size."""
+        signed = read_checkpoint(text_of(note))
+        return self.folder / f"{quote(organisation, safe='')}.{signed.size}-{signed.root.hex()[:8]}.{ending}"
+
     def _write(self, path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with whole(path) as file:

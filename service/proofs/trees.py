@@ -7,7 +7,6 @@ was restored or altered: nothing is written or signed then, until somebody decla
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from urllib.parse import quote
 
 import structlog
@@ -24,7 +23,8 @@ from service.proofs.growing import BATCH, take
 from service.proofs.hashes import Hashes
 from service.proofs.kept import Kept, digest
 from service.proofs.note import Checkpoint, NoteError, Verifier, opened, read_checkpoint, read_verifier, sign
-from service.proofs.tables import Tree, find_checkpoint, find_tree, newest_checkpoint
+from service.proofs.signed import Signed, find_signed, newest_signed, signed_row
+from service.proofs.tables import Tree, find_tree
 from service.rounds import Rounds
 from service.settings import SettingsError
 from service.vault import Vault
@@ -40,12 +40,12 @@ log = structlog.get_logger()
 class Trees:
     """Grows, signs and proves."""
 
-    def __init__(self, store: Database, handler: Handler, vault: Vault, name: Callable[[], str], folder: Path) -> None:
+    def __init__(self, store: Database, handler: Handler, vault: Vault, name: Callable[[], str], kept: Kept) -> None:
         self._store = store
         self._handler = handler
         self._vault = vault
         self._name = name
-        self.kept = Kept(folder)
+        self.kept = kept
         self.hashes = Hashes(store.query)
         self._behind: set[str] = set()
         self._locks: dict[str, asyncio.Lock] = {}
@@ -100,7 +100,7 @@ class Trees:
         whose: dict[str, Value] = {"organisation": organisation}
         values: dict[str, Value] = {"origin": origin, "verifier": verifier.text, "size": 0, "superseded": superseded}
         rows = (
-            Remove("tree_tiles", whose), Remove("checkpoints", whose), Put("trees", whose, values),
+            Remove("tree_tiles", whose), Put("trees", whose, values),
             Put("secrets", {**whose, "holder": _holder(verifier.text)}, {"wrapped": wrapped}),
         )  # fmt: skip
         asked = Asked(
@@ -118,17 +118,16 @@ class Trees:
         tree = await self.tree(organisation)
         async with self._locks.setdefault(organisation, asyncio.Lock()):
             size = await self.grow(organisation)
-            known = await find_checkpoint(self._store.query, organisation, size)
+            known = await find_signed(self._store.query, organisation, tree.origin, size)
             if known is not None:
-                return known
+                return known.note
             if (trouble := await self.fork_of(organisation, tree)) is not None:
                 raise ServiceError("forked", trouble)
             root = await self.hashes.root(organisation, size)
             verifier = read_verifier(tree.verifier)
             note = sign(Checkpoint(tree.origin, size, root).text, verifier, await self._private(organisation, tree))
             await asyncio.to_thread(self.kept.keep, organisation, note)
-            row = Put("checkpoints", {"organisation": organisation, "size": size}, {"note": note})
-            await self._store.write([row])
+            await self._store.write([signed_row(organisation, Signed(tree.origin, size, note, {}))])
             return note
 
     async def _private(self, organisation: str, tree: Tree) -> bytes:
@@ -172,10 +171,10 @@ class Trees:
             return None if note is None else "checkpoints of this log were signed, but the database knows no tree."
         if note is not None and tree.superseded == digest(note):
             self.kept.set_aside(organisation)  # the fork was declared; only this was left of it
-        elif note is None and (newest := await newest_checkpoint(self._store.query, organisation)) is not None:
+        elif note is None and (newest := await newest_signed(self._store.query, organisation, tree.origin)) is not None:
             # Nobody can tell any more whether the database is older than what was signed; from now on it is told again.
             log.warning("kept_checkpoint_missing", organisation=organisation, folder=str(self.kept.folder))
-            await asyncio.to_thread(self.kept.keep, organisation, newest)
+            await asyncio.to_thread(self.kept.keep, organisation, newest.note)
         return await self.fork_of(organisation, tree)
 
     async def fork(self, organisation: str, reason: str) -> Tree:

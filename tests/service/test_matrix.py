@@ -22,6 +22,7 @@ from service.api.serving import build
 from service.auth import OPERATOR, SCOPES
 from tests.service.senders import LINKS, SECRET, incident, signed
 from tests.service.story import power_struggle
+from tests.service.witnesses import Witness
 from tests.service.world import (
     Time,
     client,
@@ -49,6 +50,8 @@ class Row(Struct, kw_only=True):
     fill: dict[str, str] = {}
     """Names in the path to names of targets."""
     body: Any = None
+    text: str | None = None
+    """The target that is sent as plain text, in the place of a body."""
     query: str = ""
     headers: dict[str, str] = {}
     answers: int = 200
@@ -59,6 +62,7 @@ class Row(Struct, kw_only=True):
     """A body that speaks for the client, which a partner's key may not send."""
 
 
+WITNESS = Witness()
 ID = {"id": "partnership"}
 LINK = {"id": "partnership", "system": "system", "kind": "kind", "external_id": "external_id"}
 FACT = {"type": "incident.raised", "incident": "i-1", "priority": 2}
@@ -74,6 +78,8 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/v1/events/{position:str}/proof"): Row(fill={"position": "position"}, finds="position"),
     ("GET", "/v1/logs/{log:str}"): Row(fill={"log": "log"}, finds="log"),
     ("GET", "/v1/logs/{log:str}/checkpoint"): Row(fill={"log": "log"}, finds="log"),
+    ("GET", "/v1/logs/{log:str}/checkpoints"): Row(fill={"log": "log"}, finds="log"),
+    ("POST", "/v1/logs/{log:str}/witness"): Row(fill={"log": "log"}, text="note", finds="log"),
     ("GET", "/v1/logs/{log:str}/consistency"): Row(fill={"log": "log"}, finds="log"),
     ("GET", "/v1/logs/{log:str}/tile/{tile:path}"): Row(fill={"log": "log", "tile": "tile"}, finds="log"),
     ("GET", "/v1/partnerships/{id:str}/events"): Row(fill=ID),
@@ -152,7 +158,9 @@ async def world(tmp_path_factory):
     clock = Time()
     tmp_path = tmp_path_factory.mktemp("matrix")
     async with AsyncExitStack() as stack:
-        services = await stack.enter_async_context(started(settings_of(tmp_path), clock))
+        services = await stack.enter_async_context(
+            started(settings_of(tmp_path, witnesses=WITNESS.verifier.text), clock)
+        )
         app = build(services)
 
         async def keyed(*scopes: Any, **chosen: Any) -> httpx.AsyncClient:
@@ -211,6 +219,7 @@ async def targets(services: Any, owner: httpx.AsyncClient, second: httpx.AsyncCl
         "partnership": partnership, "source": source, "override": override, "inbox": delivery["id"], "version": "1",
         "key": (await owner.post("/v1/keys", json={"scopes": ["read"]})).json()["id"],
         "position": str((await get(owner, f"/v1/partnerships/{partnership}"))["position"]),
+        "note": WITNESS.cosigned((await owner.get("/v1/logs/acme/checkpoint")).text),
         "connector": f"own-{n}", "log": "acme", "tile": "0/000.p/5", "person": found["id"], "name": name, "text": str(written["events"][0]["position"]), "system": "jira", "kind": "project", "external_id": f"P{n}",
     }  # fmt: skip
 
@@ -220,6 +229,9 @@ async def ask(http: httpx.AsyncClient, route: Route, targets: dict[str, str], bo
     path = re.sub(r"\{(\w+):\w+\}", lambda found: targets[row.fill[found[1]]], route.path) + row.query
     path = path.replace("{partnership}", targets["partnership"])
     body = row.body if body is ... else body
+    if row.text is not None:
+        headers = {"Content-Type": "text/plain"}
+        return await http.request(route.method, path, content=targets[row.text].encode(), headers=headers)
     if body is None:
         return await http.request(route.method, path, headers=row.headers)
     text = json.dumps(body).replace("{partnership}", targets["partnership"]).replace("{name}", targets["name"])
@@ -415,6 +427,7 @@ NO_ACTS = {
     ("POST", "/v1/partnerships"), ("POST", "/v1/partnerships/{id:str}/facts"), ("POST", "/v1/facts"),
     ("POST", "/v1/partnerships/{id:str}/transitions"), ("POST", "/v1/inbox/{id:str}/replay"), ("POST", "/v1/inbox/replay"),
     ("POST", "/v1/rebuild"), ("POST", "/v1/persons/find"), ("POST", "/v1/audits"),
+    ("POST", "/v1/logs/{log:str}/witness"),
 }  # fmt: skip
 """What writes facts of partnerships, or nothing."""
 

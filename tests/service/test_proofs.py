@@ -292,9 +292,9 @@ async def test_a_tree_that_was_exchanged_behind_a_signed_head_is_refused(tmp_pat
 
 
 @asynccontextmanager
-async def older_copy(folder, clock):
+async def older_copy(folder, clock, **chosen):
     """A database restored from before the newest checkpoint was signed, and its key."""
-    settings = settings_of(folder)
+    settings = settings_of(folder, **chosen)
     async with started(settings, clock) as services:
         key = await make_key(services)
         async with client(services, key) as http:
