@@ -159,7 +159,8 @@ GUIDE: Mapping[str, Guide] = {
         "Try again with the same Idempotency-Key; report `instance`.",
     ),
     "busy": Guide(
-        "Many write this partnership; nothing was written.", "Wait for `Retry-After`, then send the same again."
+        "Many write this partnership, or the tree has not yet taken in what was just recorded; nothing was written.",
+        "Wait for `Retry-After`, then send the same again.",
     ),
     "unavailable": Guide(
         "The log cannot be written or read at the moment.",

@@ -155,6 +155,10 @@ DECISIONS: dict[str, Json] = {
             "causation_id": about("The delivery it came from.", TEXT),
             "partnership": about("Absent in the organisation's own streams.", TEXT),
             "data": about("The fields of the type; versions of evidence are told as positions.", {"type": "object"}),
+            "receipt": about(
+                "With `receipt=true`, of `stage.entered` alone: its C2SP tlog-proof; null where none could be made at once.",
+                nullable(TEXT),
+            ),
         },
         "required": [
             "position", "v", "id", "stream", "version", "type", "schema", "occurred_at", "recorded_at", "actor", "data",

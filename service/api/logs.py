@@ -8,7 +8,7 @@ from service.api.paging import page, read_cursor
 from service.api.partnerships import PAGED
 from service.api.route import Answer, Call, Parameter, Route
 from service.errors import ServiceError
-from service.proofs.note import opened, read_checkpoint, read_verifier
+from service.proofs.receipts import prove
 from service.proofs.signed import list_signed
 
 TEXT = "text/plain"
@@ -94,14 +94,8 @@ async def _entries(call: Call, number: int, width: int, size: int) -> bytes | No
 async def get_proof(call: Call) -> Answer:
     """The proof that an event is in the log, to be checked without us (C2SP tlog-proof)."""
     event = await find_event(call)
-    trees = call.services.trees
-    note = await trees.checkpoint(call.organisation)
-    tree = await trees.tree(call.organisation)
-    size = read_checkpoint(opened(note, [read_verifier(tree.verifier)])).size
-    path = await trees.hashes.inclusion(call.organisation, event.position - 1, size)
-    hashes = "".join(f"{base64.b64encode(each).decode()}\n" for each in path)
-    text = f"c2sp.org/tlog-proof@v1\nindex {event.position - 1}\n{hashes}\n{note}"
-    return Answer(body=text.encode(), media_type=TEXT)
+    proofs = await prove(call.services.trees, call.organisation, [event.position])
+    return _noted(proofs[event.position])
 
 
 async def get_consistency(call: Call) -> Answer:
@@ -109,7 +103,7 @@ async def get_consistency(call: Call) -> Answer:
     _own(call)
     trees = call.services.trees
     await trees.tree(call.organisation)
-    size = await trees.grow(call.organisation)
+    size = await trees.caught_up(call.organisation)
     new = call.number("to", size, 0, 2**53 - 1)
     old = call.number("from", 0, 0, 2**53 - 1)
     if not old <= new <= size:

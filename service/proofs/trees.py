@@ -31,6 +31,8 @@ from service.vault import Vault
 
 EVERY = 1.0
 """Seconds between two looks at what was recorded."""
+PATIENCE = 2.0
+"""Seconds that somebody waits for the tree to take in what is recorded."""
 STREAM = "log"
 SYSTEM = Context(actor="system")
 
@@ -76,6 +78,15 @@ class Trees:
             if count < BATCH:
                 return int(size)
 
+    async def caught_up(self, organisation: str) -> int:
+        """As `grow`, for somebody who waits. Raises ServiceError `busy` after two seconds; the tree goes on growing."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self.grow(organisation)
+        except TimeoutError:
+            self._behind.add(organisation)
+            raise ServiceError("busy", "The tree has not yet taken in all that is recorded; try again.") from None
+
     # --- checkpoints -------------------------------------------------------------------------------------------------
 
     async def tree(self, organisation: str) -> Tree:
@@ -113,9 +124,10 @@ class Trees:
     async def checkpoint(self, organisation: str) -> str:
         """A signed note over everything that is recorded, kept outside the database before it is told.
 
-        Raises ServiceError `forked` where the log does not contain the newest kept one.
+        Raises ServiceError `forked` where the log does not contain the newest kept one, `busy` where it takes too long.
         """
         tree = await self.tree(organisation)
+        await self.caught_up(organisation)
         async with self._locks.setdefault(organisation, asyncio.Lock()):
             size = await self.grow(organisation)
             known = await find_signed(self._store.query, organisation, tree.origin, size)
