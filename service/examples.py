@@ -18,6 +18,7 @@ LINK: Json = {"system": "hubspot", "kind": "company", "external_id": "5521"}
 PATHS: dict[str, str] = {
     "keys": KEY, "persons": PERSON, "sources": SOURCE, "inbox": INBOX, "overrides": OVERRIDE, "partnerships": PARTNERSHIP,
     "position": "1234", "version": "1", "log": "acme",
+    "tokens": KEY, "token": f"noces_{KEY[4:]}_...",
     "tile": "0/000", "name": "pagerduty", "source": SOURCE, "system": LINK["system"],
     "kind": LINK["kind"], "external_id": LINK["external_id"],
 }  # fmt: skip
@@ -187,6 +188,7 @@ BODIES: dict[str, Any] = {
     "TargetedFact": {"link": LINK, **FACTS["promise.measured"]},
     "TransitionBody": {"trigger": "share_power", "side": "client", "occurred_at": "2024-09-01T09:00:00Z"},
     "KeyBody": {"scopes": ["read"], "name": "dashboard", "expires_at": "2026-12-31T00:00:00Z"},
+    "TokenBody": {"name": "the auditor's mirror", "expires_at": "2026-12-31T00:00:00Z"},
     "AuditBody": {"mode": "verify", "strict": True},
     "PersonName": {"name": "Agnès Martin"},
     "KeyChange": {"name": "dashboard, Lyon", "expires_at": "2027-06-30T00:00:00Z"},

@@ -204,6 +204,16 @@ ADMINISTRATION: dict[str, Json] = {
         "A checkpoint that was signed.", size=INTEGER, witnesses=about("The names of those who have cosigned it.", listed(TEXT)),
     ),
     "SignedPage": paged("SignedCheckpoint"),
+    "NewToken": closed(
+        "A token and the address that it opens, told this once: null where the first answer is given again.",
+        id=TEXT, token=nullable(TEXT), prefix=nullable(TEXT),
+    ),
+    "Token": closed(
+        "A token, never its text.",
+        id=TEXT, name=TEXT, created_at=INSTANT, expires_at=nullable(INSTANT), revoked_at=nullable(INSTANT),
+        last_used=nullable(INSTANT),
+    ),
+    "TokenPage": paged("Token"),
     "Consistency": closed(
         "The proof that a log only grew; hashes in base64.",
         **{"from": INTEGER, "to": INTEGER}, proof=listed(TEXT), from_root=TEXT, to_root=TEXT,

@@ -1,6 +1,20 @@
 """Every route of the service."""
 
-from service.api import admin, audits, clocks, events, facts, hooks, keys, logs, meta, partnerships, persons, sources
+from service.api import (
+    admin,
+    audits,
+    clocks,
+    events,
+    facts,
+    hooks,
+    keys,
+    logs,
+    meta,
+    partnerships,
+    persons,
+    sources,
+    tokens,
+)
 
 ROUTES = (
     *partnerships.ROUTES,
@@ -11,6 +25,7 @@ ROUTES = (
     *persons.ROUTES,
     *admin.ROUTES,
     *logs.ROUTES,
+    *tokens.ROUTES,
     *audits.ROUTES,
     *sources.ROUTES,
     *hooks.ROUTES,

@@ -28,9 +28,9 @@ async def get_checkpoint(call: Call) -> Answer:
 
     With the lines of the witnesses that have cosigned it (C2SP tlog-checkpoint, tlog-cosignature).
     """
-    _own(call)
+    own_log(call)
     if call.query("size") is None:
-        return _noted(await call.services.trees.checkpoint(call.organisation))
+        return await answer_head(call)
     size = call.number("size", 0, 0, 2**53 - 1)
     if (found := await call.services.attested.find(call.organisation, size)) is None:
         raise ServiceError(
@@ -39,13 +39,18 @@ async def get_checkpoint(call: Call) -> Answer:
     return _noted(found.note)
 
 
+async def answer_head(call: Call) -> Answer:
+    """The signed head of the caller's log."""
+    return _noted(await call.services.trees.checkpoint(call.organisation))
+
+
 def _noted(note: str) -> Answer:
     return Answer(body=note.encode(), media_type=TEXT)
 
 
 async def list_checkpoints(call: Call) -> Answer:
     """The checkpoints that were signed under the log's present name, in order of size, and who has cosigned each."""
-    _own(call)
+    own_log(call)
     tree = await call.services.trees.tree(call.organisation)
     after = int(read_cursor(call) or -1)
     found = await list_signed(call.services.query, call.organisation, tree.origin, after, call.limit + 1)
@@ -59,13 +64,18 @@ async def witness_checkpoint(call: Call) -> Answer:
 
     Lines of others are left out; of each witness the first for a size stays, so that the same twice changes nothing.
     """
-    _own(call)
+    own_log(call)
     return _noted((await call.services.attested.cosign(call.organisation, call.text())).note)
 
 
 async def get_tile(call: Call) -> Answer:
     """A tile of the tree, or a bundle of entries (C2SP tlog-tiles)."""
-    _own(call)
+    own_log(call)
+    return await answer_tile(call)
+
+
+async def answer_tile(call: Call) -> Answer:
+    """The tile of the path, of the caller's log."""
     found = _TILE.fullmatch(call.path("tile"))
     width = 256 if found is None or found["width"] is None else int(found["width"])
     if found is None or not 0 < width <= 256 or (found["width"] is not None and width == 256):  # noqa: PLR2004
@@ -100,7 +110,7 @@ async def get_proof(call: Call) -> Answer:
 
 async def get_consistency(call: Call) -> Answer:
     """The proof that the log of one size began as the log of an older one (RFC 9162)."""
-    _own(call)
+    own_log(call)
     trees = call.services.trees
     await trees.tree(call.organisation)
     size = await trees.caught_up(call.organisation)
@@ -122,12 +132,12 @@ async def get_consistency(call: Call) -> Answer:
 
 async def get_log(call: Call) -> Answer:
     """Under which name and key a log's checkpoints are signed."""
-    _own(call)
+    own_log(call)
     tree = await call.services.trees.tree(call.organisation)
     return Answer(body={"log": call.organisation, "origin": tree.origin, "verifier": tree.verifier, "size": tree.size})
 
 
-def _own(call: Call) -> None:
+def own_log(call: Call) -> None:
     """Another organisation's log is answered as one that does not exist."""
     if call.path("log") != call.organisation:
         raise ServiceError("not_found", f"There is no log {call.path('log')!r} here.")

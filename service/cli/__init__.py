@@ -13,6 +13,7 @@ from service.cli.policies import policy
 from service.cli.replay import replay, verify
 from service.cli.serving import serve
 from service.cli.sources import sources
+from service.cli.tokens import token
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,6 +22,7 @@ def main() -> None:
     """Noces: an event-sourced state machine for technology partnerships."""
 
 
+log_group.add_command(token)
 for command in (
     serve,
     keys,

@@ -60,17 +60,18 @@ async def examine(settings: Settings) -> list[Finding]:
 async def checkpoint(settings: Settings, organisation: str | None) -> str:
     """The signed head of a log."""
     async with client(settings, organisation) as http:
-        return _text(await http.get(f"{_address(settings, organisation)}/checkpoint"))
+        return _text(await http.get(f"{address(settings, organisation)}/checkpoint"))
 
 
 async def witness(settings: Settings, organisation: str | None, note: bytes) -> str:
     """A checkpoint with the cosignatures that were taken."""
     async with client(settings, organisation) as http:
-        path = f"{_address(settings, organisation)}/witness"
+        path = f"{address(settings, organisation)}/witness"
         return _text(await http.post(path, content=note, headers={"Content-Type": "text/plain"}))
 
 
-def _address(settings: Settings, organisation: str | None) -> str:
+def address(settings: Settings, organisation: str | None) -> str:
+    """Where a log's routes begin."""
     return f"/v1/logs/{quote(organisation or settings.organisation, safe='')}"
 
 

@@ -79,6 +79,9 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/v1/logs/{log:str}"): Row(fill={"log": "log"}, finds="log"),
     ("GET", "/v1/logs/{log:str}/checkpoint"): Row(fill={"log": "log"}, finds="log"),
     ("GET", "/v1/logs/{log:str}/checkpoints"): Row(fill={"log": "log"}, finds="log"),
+    ("POST", "/v1/logs/{log:str}/tokens"): Row(fill={"log": "log"}, body={"name": "mirror"}, answers=201, finds="log"),
+    ("GET", "/v1/logs/{log:str}/tokens"): Row(fill={"log": "log"}, finds="log"),
+    ("DELETE", "/v1/logs/{log:str}/tokens/{id:str}"): Row(fill={"log": "log", "id": "token"}, answers=204, finds="log"),
     ("POST", "/v1/logs/{log:str}/witness"): Row(fill={"log": "log"}, text="note", finds="log"),
     ("GET", "/v1/logs/{log:str}/consistency"): Row(fill={"log": "log"}, finds="log"),
     ("GET", "/v1/logs/{log:str}/tile/{tile:path}"): Row(fill={"log": "log", "tile": "tile"}, finds="log"),
@@ -131,7 +134,7 @@ ROWS: dict[tuple[str, str], Row] = {
 }  # fmt: skip
 
 PUBLIC_ROUTES = {
-    "/hooks/{source:str}", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{name:str}",
+    "/hooks/{source:str}", "/t/{token:str}/checkpoint", "/t/{token:str}/tile/{tile:path}", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{name:str}",
 }  # fmt: skip
 """What needs no key, and nothing else: a new public route is written here by hand, or the test fails."""
 
@@ -218,6 +221,7 @@ async def targets(services: Any, owner: httpx.AsyncClient, second: httpx.AsyncCl
     return {
         "partnership": partnership, "source": source, "override": override, "inbox": delivery["id"], "version": "1",
         "key": (await owner.post("/v1/keys", json={"scopes": ["read"]})).json()["id"],
+        "token": (await owner.post("/v1/logs/acme/tokens", json={"name": "mirror"})).json()["id"],
         "position": str((await get(owner, f"/v1/partnerships/{partnership}"))["position"]),
         "note": WITNESS.cosigned((await owner.get("/v1/logs/acme/checkpoint")).text),
         "connector": f"own-{n}", "log": "acme", "tile": "0/000.p/5", "person": found["id"], "name": name, "text": str(written["events"][0]["position"]), "system": "jira", "kind": "project", "external_id": f"P{n}",
@@ -415,6 +419,7 @@ async def test_what_is_anothers_takes_as_long_as_what_is_missing(world, record_p
 ACTS = {
     ("POST", "/v1/keys"): "key.created", ("PATCH", "/v1/keys/{id:str}"): "key.changed",
     ("POST", "/v1/keys/{id:str}/rotate"): "key.rotated", ("DELETE", "/v1/keys/{id:str}"): "key.revoked",
+    ("POST", "/v1/logs/{log:str}/tokens"): "key.created", ("DELETE", "/v1/logs/{log:str}/tokens/{id:str}"): "key.revoked",
     ("POST", "/v1/policies"): "policy.adopted", ("POST", "/v1/persons/{id:str}/erase"): "person.erased",
     ("POST", "/v1/events/{position:str}/erase"): "text.erased", ("POST", "/v1/overrides/{id:str}/approve"): "override.approved",
     ("POST", "/v1/sources"): "source.created", ("PATCH", "/v1/sources/{id:str}"): "source.changed",
