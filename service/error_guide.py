@@ -144,6 +144,10 @@ GUIDE: Mapping[str, Guide] = {
         "The note holds no word of a known witness on a checkpoint that this log signed.",
         "Send a checkpoint as it was answered, with the lines of the witness behind it; see `docs/proofs.md`.",
     ),
+    "bad_timestamp": Guide(
+        "The reply of a time-stamping authority grants nothing, or stamps something else than this checkpoint.",
+        "Ask for a stamp over the checkpoint as the log signed it (`cosigned=false`), or use `noces log timestamp`.",
+    ),
     "bad_policy": Guide(
         "The policy names a trigger or a guard that does not exist, or leaves one out.",
         "Start from `GET /v1/policies` and `GET /v1/machine`.",

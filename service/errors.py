@@ -62,6 +62,7 @@ STATUS: Mapping[str, int] = {
     "key_reused": 422,
     "entry_too_large": 422,
     "bad_cosignature": 422,
+    "bad_timestamp": 422,
     "bad_policy": 422,
     "bad_settings": 422,
     "bad_connector": 422,

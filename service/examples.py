@@ -18,7 +18,7 @@ LINK: Json = {"system": "hubspot", "kind": "company", "external_id": "5521"}
 PATHS: dict[str, str] = {
     "keys": KEY, "persons": PERSON, "sources": SOURCE, "inbox": INBOX, "overrides": OVERRIDE, "partnerships": PARTNERSHIP,
     "position": "1234", "version": "1", "log": "acme",
-    "tokens": KEY, "token": f"noces_{KEY[4:]}_...",
+    "size": "1234", "tokens": KEY, "token": f"noces_{KEY[4:]}_...",
     "tile": "0/000", "name": "pagerduty", "source": SOURCE, "system": LINK["system"],
     "kind": LINK["kind"], "external_id": LINK["external_id"],
 }  # fmt: skip

@@ -27,6 +27,7 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 NDJSON = "application/x-ndjson"
 PLAIN = "text/plain"
+REPLY = "application/timestamp-reply"
 OPENAPI = "application/vnd.oai.openapi+json"
 SCHEMES = ("bearer", "key", "basic")
 KEYED = (401, 403)
@@ -306,6 +307,9 @@ def _body(route: Route) -> Json | None:
             "required": True,
             "content": {PLAIN: {"schema": TEXT, "example": examples.COSIGNED}},
         }
+    if route.body == "TimestampReply":
+        what = "The authority's reply (RFC 3161, DER) over the SHA-256 of the checkpoint as the log signed it alone."
+        return {"description": what, "required": True, "content": {REPLY: {"schema": TEXT}}}
     name = route.body if isinstance(route.body, str) else route.body.__name__
     content: Json = {JSON: {"schema": ref(name), "examples": {"one": {"value": examples.BODIES[name]}}}}
     if name in ("Fact", "TargetedFact"):

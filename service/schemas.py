@@ -202,6 +202,7 @@ ADMINISTRATION: dict[str, Json] = {
     "Log": closed("A log's name and the key that signs it.", log=TEXT, origin=TEXT, verifier=TEXT, size=INTEGER),
     "SignedCheckpoint": closed(
         "A checkpoint that was signed.", size=INTEGER, witnesses=about("The names of those who have cosigned it.", listed(TEXT)),
+        stamped_at=about("What a time-stamping authority says; null where none was asked.", nullable(INSTANT)),
     ),
     "SignedPage": paged("SignedCheckpoint"),
     "NewToken": closed(

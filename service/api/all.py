@@ -3,6 +3,7 @@
 from service.api import (
     admin,
     audits,
+    checkpoints,
     clocks,
     events,
     facts,
@@ -25,6 +26,7 @@ ROUTES = (
     *persons.ROUTES,
     *admin.ROUTES,
     *logs.ROUTES,
+    *checkpoints.ROUTES,
     *tokens.ROUTES,
     *audits.ROUTES,
     *sources.ROUTES,

@@ -1,15 +1,12 @@
-"""The log for those who check it: checkpoints, tiles, proofs; formats of C2SP, which other tools read."""
+"""The log for those who check it: tiles, proofs, its name; formats of C2SP, which other tools read."""
 
 import base64
 import re
 
 from service.api.events import find_event
-from service.api.paging import page, read_cursor
-from service.api.partnerships import PAGED
 from service.api.route import Answer, Call, Parameter, Route
 from service.errors import ServiceError
 from service.proofs.receipts import prove
-from service.proofs.signed import list_signed
 
 TEXT = "text/plain"
 BINARY = "application/octet-stream"
@@ -23,49 +20,14 @@ ENTRIES = """
 """
 
 
-async def get_checkpoint(call: Call) -> Answer:
-    """The signed head of the tree over everything that is recorded, or with `size` the one signed for that size.
-
-    With the lines of the witnesses that have cosigned it (C2SP tlog-checkpoint, tlog-cosignature).
-    """
-    own_log(call)
-    if call.query("size") is None:
-        return await answer_head(call)
-    size = call.number("size", 0, 0, 2**53 - 1)
-    if (found := await call.services.attested.find(call.organisation, size)) is None:
-        raise ServiceError(
-            "not_found", f"No checkpoint was signed for {size} entries; see /v1/logs/{{log}}/checkpoints."
-        )
-    return _noted(found.note)
-
-
 async def answer_head(call: Call) -> Answer:
     """The signed head of the caller's log."""
-    return _noted(await call.services.trees.checkpoint(call.organisation))
+    return noted(await call.services.trees.checkpoint(call.organisation))
 
 
-def _noted(note: str) -> Answer:
+def noted(note: str) -> Answer:
+    """A note as an answer."""
     return Answer(body=note.encode(), media_type=TEXT)
-
-
-async def list_checkpoints(call: Call) -> Answer:
-    """The checkpoints that were signed under the log's present name, in order of size, and who has cosigned each."""
-    own_log(call)
-    tree = await call.services.trees.tree(call.organisation)
-    after = int(read_cursor(call) or -1)
-    found = await list_signed(call.services.query, call.organisation, tree.origin, after, call.limit + 1)
-    shown = found[: call.limit]
-    items = [{"size": each.size, "witnesses": each.witness_names} for each in shown]
-    return page(call, items, str(shown[-1].size) if len(found) > len(shown) else None)
-
-
-async def witness_checkpoint(call: Call) -> Answer:
-    """Take cosignatures: a checkpoint as it was answered, with the witnesses' lines behind it (C2SP tlog-cosignature).
-
-    Lines of others are left out; of each witness the first for a size stays, so that the same twice changes nothing.
-    """
-    own_log(call)
-    return _noted((await call.services.attested.cosign(call.organisation, call.text())).note)
 
 
 async def get_tile(call: Call) -> Answer:
@@ -105,7 +67,7 @@ async def get_proof(call: Call) -> Answer:
     """The proof that an event is in the log, to be checked without us (C2SP tlog-proof)."""
     event = await find_event(call)
     proofs = await prove(call.services.trees, call.organisation, [event.position])
-    return _noted(proofs[event.position])
+    return noted(proofs[event.position])
 
 
 async def get_consistency(call: Call) -> Answer:
@@ -151,25 +113,6 @@ ROUTES = (
     Route(
         method="GET", path="/v1/logs/{log:str}", scope="audit", run=get_log, summary="A log's name and key",
         answers={200: "Log"}, problems=(404,),
-    ),
-    Route(
-        method="GET", path="/v1/logs/{log:str}/checkpoint", scope="audit", run=get_checkpoint,
-        summary="The signed head of the log", answers={200: TEXT}, problems=(404, 409),
-        parameters=(
-            Parameter(
-                name="size", description="The checkpoint that was signed for so many entries; default: of all, signed now.",
-                schema={"type": "integer", "minimum": 0},
-            ),
-        ),
-    ),
-    Route(
-        method="GET", path="/v1/logs/{log:str}/checkpoints", scope="audit", run=list_checkpoints,
-        summary="The checkpoints that were signed", answers={200: "SignedPage"}, problems=(404,), parameters=PAGED,
-    ),
-    Route(
-        method="POST", path="/v1/logs/{log:str}/witness", scope="audit", run=witness_checkpoint,
-        summary="Take a witness's cosignature", body="CosignedNote", answers={200: TEXT}, problems=(404, 413, 415, 422),
-        media_types=(TEXT,), idempotent_key=False,
     ),
     Route(
         method="GET", path="/v1/logs/{log:str}/consistency", scope="audit", run=get_consistency,

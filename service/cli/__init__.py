@@ -7,7 +7,7 @@ from service.cli.connectors import connectors, trigger
 from service.cli.documents import diagram, openapi
 from service.cli.export import export
 from service.cli.keys import keys
-from service.cli.log import doctor, import_file, log_group, rebuild
+from service.cli.log import checkpoint, doctor, import_file, log_group, rebuild
 from service.cli.persons import persons
 from service.cli.policies import policy
 from service.cli.replay import replay, verify
@@ -35,6 +35,7 @@ for command in (
     backup,
     restore,
     log_group,
+    checkpoint,
     import_file,
     rebuild,
     doctor,

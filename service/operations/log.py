@@ -60,14 +60,14 @@ async def examine(settings: Settings) -> list[Finding]:
 async def checkpoint(settings: Settings, organisation: str | None) -> str:
     """The signed head of a log."""
     async with client(settings, organisation) as http:
-        return _text(await http.get(f"{address(settings, organisation)}/checkpoint"))
+        return told_text(await http.get(f"{address(settings, organisation)}/checkpoint"))
 
 
 async def witness(settings: Settings, organisation: str | None, note: bytes) -> str:
     """A checkpoint with the cosignatures that were taken."""
     async with client(settings, organisation) as http:
         path = f"{address(settings, organisation)}/witness"
-        return _text(await http.post(path, content=note, headers={"Content-Type": "text/plain"}))
+        return told_text(await http.post(path, content=note, headers={"Content-Type": "text/plain"}))
 
 
 def address(settings: Settings, organisation: str | None) -> str:
@@ -75,7 +75,7 @@ def address(settings: Settings, organisation: str | None) -> str:
     return f"/v1/logs/{quote(organisation or settings.organisation, safe='')}"
 
 
-def _text(response: httpx.Response) -> str:
+def told_text(response: httpx.Response) -> str:
     """The answer's text. Raises ServiceError with the problem's own words."""
     if not response.is_success:
         answered(response)

@@ -9,7 +9,7 @@ from events.envelope import RecordedEvent
 from events.migrations import Migration
 from events.store import RowChange
 from service.projections import Project, connectors, due, inbox, keys, links, partnerships, people
-from service.proofs.tables import ATTESTED, FORKS
+from service.proofs.tables import ATTESTED, FORKS, STAMPS
 from service.proofs.tables import DDL as TREES
 
 MIGRATIONS: tuple[Migration, ...] = (
@@ -26,6 +26,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(117, "forks", FORKS),
     Migration(120, "quota", keys.QUOTA),
     Migration(121, "attested", ATTESTED),
+    Migration(122, "stamps", STAMPS),
 )
 
 PROJECTIONS: tuple[Project, ...] = (partnerships.project, links.project, keys.project, people.project)

@@ -1,4 +1,4 @@
-"""What others say of a log's checkpoints: the cosignatures of witnesses, checked, and kept for ever."""
+"""What others say of a log's checkpoints, checked and kept for ever: witnesses' cosignatures, authorities' stamps of time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ from service.errors import ServiceError
 from service.proofs.cosignature import Cosignature, read_cosignatures
 from service.proofs.kept import Kept
 from service.proofs.note import NoteError, Verifier, read_checkpoint, taken_apart, text_of
-from service.proofs.signed import Signed, cosigned_row, find_signed
+from service.proofs.signed import Signed, cosigned_row, find_signed, find_stamp, stamped_row
+from service.proofs.stamp import StampError, stamped_at
 from service.proofs.tables import find_tree
 
 
@@ -58,3 +59,26 @@ class Attested:
         await asyncio.to_thread(self._kept.keep_witnessed, organisation, cosigned.note)
         await self._store.write([cosigned_row(organisation, cosigned, verifier) for verifier in new])
         return cosigned
+
+    async def stamp(self, organisation: str, signed: Signed, reply: bytes) -> Signed:
+        """Take an authority's reply over a checkpoint as the log signed it; the first one stays.
+
+        Raises ServiceError `bad_timestamp`, and `already_recorded` where another was taken before.
+        """
+        try:
+            at = stamped_at(reply, signed.alone)
+        except StampError as error:
+            raise ServiceError("bad_timestamp", str(error)) from error
+        async with self._lock:
+            known = await find_stamp(self._store.query, organisation, signed)
+            if known not in (None, reply):
+                message = f"The checkpoint of {signed.size} entries has been stamped before; the first stamp stays."
+                raise ServiceError("already_recorded", message)
+            stamped = replace(signed, stamped_at=at)
+            await asyncio.to_thread(self._kept.keep_stamped, organisation, signed.alone, reply)
+            await self._store.write([stamped_row(organisation, stamped, reply)])
+            return stamped
+
+    async def find_stamp(self, organisation: str, signed: Signed) -> bytes | None:
+        """The authority's reply over a checkpoint."""
+        return await find_stamp(self._store.query, organisation, signed)

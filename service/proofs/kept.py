@@ -31,6 +31,11 @@ class Kept:
         """Put a note that somebody has cosigned into a file of its own, which stays."""
         self._write(self._beside(organisation, note, "witnessed"), note.encode())
 
+    def keep_stamped(self, organisation: str, note: str, reply: bytes) -> None:
+        """Put a note and an authority's reply over it into files of their own, which stay."""
+        self._write(self._beside(organisation, note, "stamped"), note.encode())
+        self._write(self._beside(organisation, note, "tsr"), reply)
+
     def _beside(self, organisation: str, note: str, ending: str) -> Path:
         """A name by size and root: a fork signs other entries for the same size."""
         signed = read_checkpoint(text_of(note))

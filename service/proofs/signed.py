@@ -1,9 +1,11 @@
 """Checkpoints that were signed, by origin and size, and what witnesses said of them; none is ever removed."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from msgspec import Struct
 
+from events.codec import from_microseconds, microseconds
 from events.store import Put, Value
 from service.projections import Query
 
@@ -15,7 +17,9 @@ class Signed(Struct, frozen=True):
     size: int
     alone: str
     """The note with the log's own signature and no other."""
-    witnesses: dict[str, str]
+    witnesses: dict[str, str] = {}
+    stamped_at: datetime | None = None
+    """When an authority has stamped the note as the log signed it."""
 
     @property
     def note(self) -> str:
@@ -28,7 +32,10 @@ class Signed(Struct, frozen=True):
         return [verifier.partition("+")[0] for verifier in sorted(self.witnesses)]
 
 
-_SIGNED = "SELECT size, note FROM checkpoints WHERE organisation = ? AND origin = ?"
+_SIGNED = """
+    SELECT size, note, stamped_at FROM checkpoints LEFT JOIN stamps USING (organisation, origin, size)
+    WHERE organisation = ? AND origin = ?
+"""
 _COSIGNED = """
     SELECT size, witness, line FROM cosignatures
     WHERE organisation = ? AND origin = ? AND size BETWEEN ? AND ?
@@ -56,7 +63,10 @@ async def list_signed(query: Query, organisation: str, origin: str, after: int, 
 async def _with_witnesses(
     query: Query, organisation: str, origin: str, rows: Sequence[Sequence[object]]
 ) -> list[Signed]:
-    found = [Signed(origin, int(str(size)), str(note), {}) for size, note in rows]
+    found = [
+        Signed(origin, int(str(size)), str(note), {}, None if at is None else from_microseconds(int(str(at))))
+        for size, note, at in rows
+    ]
     if found:
         by_size = {each.size: each for each in found}
         place = (organisation, origin, found[0].size, found[-1].size)
@@ -75,6 +85,19 @@ def cosigned_row(organisation: str, signed: Signed, verifier: str) -> Put:
     return Put(
         "cosignatures", {**_place(organisation, signed), "witness": verifier}, {"line": signed.witnesses[verifier]}
     )
+
+
+def stamped_row(organisation: str, signed: Signed, reply: bytes) -> Put:
+    """The row of a stamp."""
+    at = None if signed.stamped_at is None else microseconds(signed.stamped_at)
+    return Put("stamps", _place(organisation, signed), {"stamped_at": at, "reply": reply})
+
+
+async def find_stamp(query: Query, organisation: str, signed: Signed) -> bytes | None:
+    """The authority's reply, as it was given."""
+    sql = "SELECT reply FROM stamps WHERE organisation = ? AND origin = ? AND size = ?"
+    rows = await query(sql, (organisation, signed.origin, signed.size))
+    return bytes(rows[0][0]) if rows and isinstance(rows[0][0], bytes) else None
 
 
 def _place(organisation: str, signed: Signed) -> dict[str, Value]:

@@ -54,6 +54,17 @@ CREATE TABLE cosignatures (
 ) STRICT;
 """
 
+STAMPS = """
+CREATE TABLE stamps (
+  organisation TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  stamped_at INTEGER NOT NULL,
+  reply BLOB NOT NULL,
+  PRIMARY KEY (organisation, origin, size)
+) STRICT;
+"""
+
 FORKS = "ALTER TABLE trees ADD COLUMN superseded TEXT;"
 
 HASH = 32

@@ -139,7 +139,7 @@ class Trees:
             verifier = read_verifier(tree.verifier)
             note = sign(Checkpoint(tree.origin, size, root).text, verifier, await self._private(organisation, tree))
             await asyncio.to_thread(self.kept.keep, organisation, note)
-            await self._store.write([signed_row(organisation, Signed(tree.origin, size, note, {}))])
+            await self._store.write([signed_row(organisation, Signed(tree.origin, size, note))])
             return note
 
     async def _private(self, organisation: str, tree: Tree) -> bytes:

@@ -20,6 +20,7 @@ from service.api.all import ROUTES
 from service.api.route import ANY_KEY, FOR_BOTH_SIDES, ORGANISATION_WIDE, PUBLIC, Route
 from service.api.serving import build
 from service.auth import OPERATOR, SCOPES
+from service.proofs.signed import stamped_row
 from tests.service.senders import LINKS, SECRET, incident, signed
 from tests.service.story import power_struggle
 from tests.service.witnesses import Witness
@@ -79,6 +80,11 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/v1/logs/{log:str}"): Row(fill={"log": "log"}, finds="log"),
     ("GET", "/v1/logs/{log:str}/checkpoint"): Row(fill={"log": "log"}, finds="log"),
     ("GET", "/v1/logs/{log:str}/checkpoints"): Row(fill={"log": "log"}, finds="log"),
+    ("POST", "/v1/logs/{log:str}/checkpoints/{size:str}/timestamp"): Row(
+        fill={"log": "log", "size": "size"}, text="note", headers={"Content-Type": "application/timestamp-reply"},
+        answers=422, finds="log",
+    ),
+    ("GET", "/v1/logs/{log:str}/checkpoints/{size:str}/timestamp"): Row(fill={"log": "log", "size": "size"}, finds="log"),
     ("POST", "/v1/logs/{log:str}/tokens"): Row(fill={"log": "log"}, body={"name": "mirror"}, answers=201, finds="log"),
     ("GET", "/v1/logs/{log:str}/tokens"): Row(fill={"log": "log"}, finds="log"),
     ("DELETE", "/v1/logs/{log:str}/tokens/{id:str}"): Row(fill={"log": "log", "id": "token"}, answers=204, finds="log"),
@@ -218,12 +224,15 @@ async def targets(services: Any, owner: httpx.AsyncClient, second: httpx.AsyncCl
     found = (await owner.post("/v1/persons/find", json={"name": name})).json()
     made = await owner.post("/v1/connectors", json={"toml": CONNECTOR.replace("{n}", str(n))})
     assert made.status_code == 201, made.text
+    note = (await owner.get("/v1/logs/acme/checkpoint")).text
+    stands = await services.attested.find("acme", int(note.split("\n")[1]))
+    await services.store.write([stamped_row("acme", replace(stands, stamped_at=services.clock()), b"a reply")])
     return {
         "partnership": partnership, "source": source, "override": override, "inbox": delivery["id"], "version": "1",
         "key": (await owner.post("/v1/keys", json={"scopes": ["read"]})).json()["id"],
         "token": (await owner.post("/v1/logs/acme/tokens", json={"name": "mirror"})).json()["id"],
         "position": str((await get(owner, f"/v1/partnerships/{partnership}"))["position"]),
-        "note": WITNESS.cosigned((await owner.get("/v1/logs/acme/checkpoint")).text),
+        "note": WITNESS.cosigned(note), "size": str(stands.size),
         "connector": f"own-{n}", "log": "acme", "tile": "0/000.p/5", "person": found["id"], "name": name, "text": str(written["events"][0]["position"]), "system": "jira", "kind": "project", "external_id": f"P{n}",
     }  # fmt: skip
 
@@ -234,7 +243,7 @@ async def ask(http: httpx.AsyncClient, route: Route, targets: dict[str, str], bo
     path = path.replace("{partnership}", targets["partnership"])
     body = row.body if body is ... else body
     if row.text is not None:
-        headers = {"Content-Type": "text/plain"}
+        headers = {"Content-Type": "text/plain", **row.headers}
         return await http.request(route.method, path, content=targets[row.text].encode(), headers=headers)
     if body is None:
         return await http.request(route.method, path, headers=row.headers)
@@ -432,7 +441,7 @@ NO_ACTS = {
     ("POST", "/v1/partnerships"), ("POST", "/v1/partnerships/{id:str}/facts"), ("POST", "/v1/facts"),
     ("POST", "/v1/partnerships/{id:str}/transitions"), ("POST", "/v1/inbox/{id:str}/replay"), ("POST", "/v1/inbox/replay"),
     ("POST", "/v1/rebuild"), ("POST", "/v1/persons/find"), ("POST", "/v1/audits"),
-    ("POST", "/v1/logs/{log:str}/witness"),
+    ("POST", "/v1/logs/{log:str}/witness"), ("POST", "/v1/logs/{log:str}/checkpoints/{size:str}/timestamp"),
 }  # fmt: skip
 """What writes facts of partnerships, or nothing."""
 
