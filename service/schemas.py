@@ -199,7 +199,11 @@ _DELIVERY = {
 _SCOPES = listed({"type": "string", "enum": list(SCOPES)})
 
 ADMINISTRATION: dict[str, Json] = {
-    "Log": closed("A log's name and the key that signs it.", log=TEXT, origin=TEXT, verifier=TEXT, size=INTEGER),
+    "Log": closed(
+        "A log's name and the key that signs it.",
+        log=TEXT, origin=TEXT, verifier=TEXT, size=INTEGER,
+        verifiers=about("Every key that has signed under this name, the present one last.", listed(TEXT)),
+    ),
     "SignedCheckpoint": closed(
         "A checkpoint that was signed.", size=INTEGER, witnesses=about("The names of those who have cosigned it.", listed(TEXT)),
         stamped_at=about("What a time-stamping authority says; null where none was asked.", nullable(INSTANT)),

@@ -93,10 +93,13 @@ async def get_consistency(call: Call) -> Answer:
 
 
 async def get_log(call: Call) -> Answer:
-    """Under which name and key a log's checkpoints are signed."""
+    """Under which name and key a log's checkpoints are signed, and by which keys they were before."""
     own_log(call)
-    tree = await call.services.trees.tree(call.organisation)
-    return Answer(body={"log": call.organisation, "origin": tree.origin, "verifier": tree.verifier, "size": tree.size})
+    trees = call.services.trees
+    tree = await trees.tree(call.organisation)
+    told = {"log": call.organisation, "origin": tree.origin, "verifier": tree.verifier, "size": tree.size}
+    verifiers = [each.text for each in await trees.verifiers(call.organisation, tree)]
+    return Answer(body={**told, "verifiers": verifiers})
 
 
 def own_log(call: Call) -> None:

@@ -124,6 +124,17 @@ def witness(database: str | None, as_json: bool, file: Path, organisation: str |
     show({"checkpoint": note}, as_json=as_json, text=note.rstrip("\n"))
 
 
+@log_group.command("rotate-key")
+@common
+@click.option("--organisation", help="Whose log; default NOCES_ORGANISATION.")
+def rotate_key(database: str | None, as_json: bool, organisation: str | None) -> None:
+    """Sign with a new key under the same name from now on; refuses while a server runs."""
+    from service.operations import log as work
+
+    told = run(work.rotate_key(read_settings({"database": database}), organisation))
+    show(told, as_json=as_json, text=f"{told['origin']} is signed by a new key: {told['verifier']}.")
+
+
 @log_group.command("fork")
 @common
 @click.option("--organisation", help="Whose log; default NOCES_ORGANISATION.")

@@ -82,6 +82,13 @@ def told_text(response: httpx.Response) -> str:
     return str(response.text)
 
 
+async def rotate_key(settings: Settings, organisation: str | None) -> dict[str, str]:
+    """The name and the new key of a log. Raises StoreError `locked` while a server runs."""
+    async with running(settings) as services:
+        tree = await services.trees.rotate(organisation or settings.organisation)
+        return {"origin": tree.origin, "verifier": tree.verifier}
+
+
 async def fork(settings: Settings, organisation: str | None, reason: str) -> dict[str, str]:
     """The name and key under which a log goes on. Raises StoreError `locked` while a server runs."""
     async with running(settings, forking=True) as services:

@@ -88,14 +88,13 @@ def _is_name(name: str) -> bool:
     return bool(name) and "+" not in name and not any(letter.isspace() for letter in name)
 
 
-def sign(text: str, verifier: Verifier, private: bytes) -> str:
-    """A note with its signature."""
+def sign(text: str, *signers: tuple[Verifier, bytes]) -> str:
+    """A note with the signature of each key, which is given with its private half."""
+    return f"{text}\n" + "".join(_signature_line(text, *each) for each in signers)
+
+
+def _signature_line(text: str, verifier: Verifier, private: bytes) -> str:
     signature = Ed25519PrivateKey.from_private_bytes(private).sign(text.encode())
-    return f"{text}\n{signature_line(verifier, signature)}"
-
-
-def signature_line(verifier: Verifier, signature: bytes) -> str:
-    """One line of signature."""
     return f"\u2014 {verifier.name} {base64.b64encode(verifier.hash + signature).decode()}\n"
 
 
@@ -122,6 +121,15 @@ def opened(note: str, verifiers: Sequence[Verifier]) -> str:
         if not all(verifier.has_signed(text.encode(), each.rest) for each in given):
             raise NoteError(f"The signature of {verifier.name} is not one of this note.")
     return text
+
+
+def opened_by_any(note: str, verifiers: Sequence[Verifier]) -> str:
+    """The text of a note that one of these keys has signed, and in which none of them is named wrongly. Raises NoteError."""
+    _, signatures = taken_apart(note)
+    named = [verifier for verifier in verifiers if any(each.is_by(verifier) for each in signatures)]
+    if not named:
+        raise NoteError(f"No key of {' or '.join({each.name for each in verifiers})} has signed this note.")
+    return opened(note, named)
 
 
 def _signature(line: str) -> Signature:

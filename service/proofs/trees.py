@@ -5,24 +5,23 @@ was restored or altered: nothing is written or signed then, until somebody decla
 """
 
 import asyncio
-import secrets
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec.structs import replace
 
 from domain import events as e
 from events.envelope import Context, RecordedEvent
-from events.store import Database, Put, Remove, Value
+from events.store import Change, Database, Put, Remove, RowChange, Value
 from service.asked import Administer, Asked
 from service.errors import ServiceError
 from service.handler import Handler
 from service.proofs.growing import BATCH, take
 from service.proofs.hashes import Hashes
 from service.proofs.kept import Kept, digest
-from service.proofs.note import Checkpoint, NoteError, Verifier, opened, read_checkpoint, read_verifier, sign
+from service.proofs.log_keys import LogKeys, log_verifiers, retired
+from service.proofs.note import Checkpoint, NoteError, Verifier, opened_by_any, read_checkpoint, sign
 from service.proofs.signed import Signed, find_signed, newest_signed, signed_row
 from service.proofs.tables import Tree, find_tree
 from service.rounds import Rounds
@@ -45,7 +44,7 @@ class Trees:
     def __init__(self, store: Database, handler: Handler, vault: Vault, name: Callable[[], str], kept: Kept) -> None:
         self._store = store
         self._handler = handler
-        self._vault = vault
+        self._keys = LogKeys(store.query, vault)
         self._name = name
         self.kept = kept
         self.hashes = Hashes(store.query)
@@ -97,6 +96,10 @@ class Trees:
                 return known
             return await self._begin(organisation, self._origin(organisation))
 
+    async def verifiers(self, organisation: str, tree: Tree) -> list[Verifier]:
+        """Every key under the tree's name, the present one last."""
+        return await log_verifiers(self._store.query, organisation, tree)
+
     def _origin(self, organisation: str) -> str:
         return f"{self._name()}/{quote(organisation, safe='')}"
 
@@ -104,22 +107,36 @@ class Trees:
         self, organisation: str, origin: str, before: Sequence[e.Event] = (), superseded: str | None = None
     ) -> Tree:
         """Begin a tree with a key of its own, in the place of an older one: all in one commit with the events that say so."""
-        private = secrets.token_bytes(32)
-        public = Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        verifier = Verifier(origin, public)
-        wrapped = await self._vault.wrap(organisation, _holder(verifier.text), private)
+        verifier, private = await self._keys.mint(organisation, origin)
         whose: dict[str, Value] = {"organisation": organisation}
         values: dict[str, Value] = {"origin": origin, "verifier": verifier.text, "size": 0, "superseded": superseded}
-        rows = (
-            Remove("tree_tiles", whose), Put("trees", whose, values),
-            Put("secrets", {**whose, "holder": _holder(verifier.text)}, {"wrapped": wrapped}),
-        )  # fmt: skip
+        rows = (Remove("tree_tiles", whose), Put("trees", whose, values), private)
+        await self._announce(organisation, verifier, rows, before)
+        return Tree(origin, verifier.text, 0, superseded)
+
+    async def _announce(
+        self, organisation: str, verifier: Verifier, rows: tuple[RowChange, ...], before: Sequence[e.Event] = ()
+    ) -> None:
+        """Write a key's rows together with the events that say so."""
+        events = (*before, e.LogKeyAdded(key=verifier.text))
         asked = Asked(
-            organisation=organisation, stream=STREAM, command=Administer(events=(*before, e.LogKeyAdded(key=verifier.text))),
-            context=SYSTEM, rows=rows,
+            organisation=organisation, stream=STREAM, command=Administer(events=events), context=SYSTEM, rows=rows,
         )  # fmt: skip
         await self._handler.handle(asked)
-        return Tree(origin, verifier.text, 0, superseded)
+
+    async def rotate(self, organisation: str) -> Tree:
+        """Go on under the same name with a new key: the next checkpoint is signed by both, then the old one can sign no more.
+
+        Raises ServiceError `forked` where the log does not contain the newest kept checkpoint.
+        """
+        tree = await self.tree(organisation)
+        if (trouble := await self.fork_of(organisation, tree)) is not None:
+            raise ServiceError("forked", trouble)
+        verifier, private = await self._keys.mint(organisation, tree.origin)
+        change = Change("trees", {"organisation": organisation}, {"verifier": verifier.text})
+        await self._announce(organisation, verifier, (change, private))
+        await self.checkpoint(organisation)
+        return replace(tree, verifier=verifier.text)
 
     async def checkpoint(self, organisation: str) -> str:
         """A signed note over everything that is recorded, kept outside the database before it is told.
@@ -136,16 +153,12 @@ class Trees:
             if (trouble := await self.fork_of(organisation, tree)) is not None:
                 raise ServiceError("forked", trouble)
             root = await self.hashes.root(organisation, size)
-            verifier = read_verifier(tree.verifier)
-            note = sign(Checkpoint(tree.origin, size, root).text, verifier, await self._private(organisation, tree))
+            signers = await self._keys.signers(organisation, tree)
+            note = sign(Checkpoint(tree.origin, size, root).text, *signers)
             await asyncio.to_thread(self.kept.keep, organisation, note)
-            await self._store.write([signed_row(organisation, Signed(tree.origin, size, note))])
+            ended = [retired(organisation, verifier) for verifier, _ in signers if verifier.text != tree.verifier]
+            await self._store.write([signed_row(organisation, Signed(tree.origin, size, note)), *ended])
             return note
-
-    async def _private(self, organisation: str, tree: Tree) -> bytes:
-        sql = "SELECT wrapped FROM secrets WHERE organisation = ? AND holder = ?"
-        ((wrapped,),) = await self._store.query(sql, (organisation, _holder(tree.verifier)))
-        return await self._vault.unwrap(organisation, _holder(tree.verifier), bytes(wrapped))  # type: ignore[arg-type]  # a BLOB
 
     # --- what was kept outside -----------------------------------------------------------------------------------------
 
@@ -155,7 +168,7 @@ class Trees:
         if note is None:
             return None
         try:
-            kept = read_checkpoint(opened(note, [read_verifier(tree.verifier)]))
+            kept = read_checkpoint(opened_by_any(note, await self.verifiers(organisation, tree)))
         except NoteError as error:
             return f"The kept checkpoint {self.kept.path(organisation)} is not this log's: {error}"
         size = await self.grow(organisation)
@@ -202,7 +215,3 @@ class Trees:
         tree = await self._begin(organisation, f"{base}/fork-{head}", (forked,), superseded)
         self.kept.set_aside(organisation)
         return tree
-
-
-def _holder(verifier: str) -> str:
-    return f"log/{verifier}"

@@ -62,7 +62,7 @@ def test_a_key_says_itself_again_and_is_checked():
 
 def test_what_is_signed_opens_with_its_own_key_alone():
     one, other = (Verifier("example.com/log", _public(bytes([n]) * 32)) for n in (1, 2))
-    note = sign(Checkpoint("example.com/log", 3, bytes(32)).text, one, b"\x01" * 32)
+    note = sign(Checkpoint("example.com/log", 3, bytes(32)).text, (one, b"\x01" * 32))
     assert read_checkpoint(opened(note, [one])) == Checkpoint("example.com/log", 3, bytes(32))
     with pytest.raises(NoteError):
         opened(note, [other])

@@ -4,8 +4,12 @@ import base64
 
 import pytest
 
+from events.sqlite import SqliteStore
+from events.store import Put
+from service.projections.all import MIGRATIONS
 from service.proofs.cosignature import read_cosignatures, read_witnesses
 from service.proofs.note import COSIGNATURE, NoteError, opened, read_verifier, taken_apart
+from service.proofs.signed import Signed, find_signed
 from service.settings import SettingsError
 from tests.service.processes import noces
 from tests.service.story import power_struggle
@@ -190,6 +194,21 @@ async def test_the_checkpoints_are_listed_page_by_page(http):
     second = await get(http, "/v1/logs/acme/checkpoints", limit=2, cursor=first["next"])
     assert [each["size"] for each in (*first["items"], *second["items"])] == sizes
     assert second["next"] is None
+
+
+async def test_what_was_signed_before_there_were_witnesses_is_still_there(tmp_path, clock):
+    path = tmp_path / "old.db"
+    before = [each for each in MIGRATIONS if each.number < 121]
+    place = {"organisation": "acme", "size": 3}
+    store = await SqliteStore.open(path, migrations=before, clock=clock)
+    await store.write([
+        Put("trees", {"organisation": "acme"}, {"origin": "noces.example/acme", "verifier": "v", "size": 3}),
+        Put("checkpoints", place, {"note": "a note"}),
+    ])  # fmt: skip
+    await store.close()
+    store = await SqliteStore.open(path, migrations=MIGRATIONS, clock=clock)
+    assert await find_signed(store.query, "acme", "noces.example/acme", 3) == Signed("noces.example/acme", 3, "a note")
+    await store.close()
 
 
 # --- what stays ----------------------------------------------------------------------------------------------------------
