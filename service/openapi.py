@@ -28,6 +28,7 @@ PROBLEM = "application/problem+json"
 NDJSON = "application/x-ndjson"
 PLAIN = "text/plain"
 REPLY = "application/timestamp-reply"
+BINARY = "application/octet-stream"
 OPENAPI = "application/vnd.oai.openapi+json"
 SCHEMES = ("bearer", "key", "basic")
 KEYED = (401, 403)
@@ -309,7 +310,7 @@ def _body(route: Route) -> Json | None:
         }
     if route.body == "TimestampReply":
         what = "The authority's reply (RFC 3161, DER) over the SHA-256 of the checkpoint as the log signed it alone."
-        return {"description": what, "required": True, "content": {REPLY: {"schema": TEXT}}}
+        return {"description": what, "required": True, "content": {each: {"schema": TEXT} for each in (REPLY, BINARY)}}
     name = route.body if isinstance(route.body, str) else route.body.__name__
     content: Json = {JSON: {"schema": ref(name), "examples": {"one": {"value": examples.BODIES[name]}}}}
     if name in ("Fact", "TargetedFact"):

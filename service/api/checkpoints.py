@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.api.logs import TEXT, answer_head, noted, own_log
+from service.api.logs import BINARY, TEXT, answer_head, noted, own_log
 from service.api.paging import page, read_cursor
 from service.api.partnerships import PAGED
 from service.api.route import Answer, Call, Parameter, Route, require_media_type
@@ -115,7 +115,7 @@ ROUTES = (
     Route(
         method="POST", path="/v1/logs/{log:str}/checkpoints/{size:str}/timestamp", scope="admin", run=stamp_checkpoint,
         summary="Take a stamp of time", body="TimestampReply", answers={200: "SignedCheckpoint"},
-        problems=(404, 409, 413, 415, 422), media_types=(REPLY,), idempotent_key=False,
+        problems=(404, 409, 413, 415, 422), media_types=(REPLY, BINARY), idempotent_key=False,
     ),
     Route(
         method="GET", path="/v1/logs/{log:str}/checkpoints/{size:str}/timestamp", scope="audit", run=get_stamp,
