@@ -28,6 +28,9 @@ from service.master import master_key
 from service.oidc import Tokens, read_rules
 from service.persons import Persons
 from service.projections.all import MIGRATIONS, project
+from service.proofs.attested import Attested
+from service.proofs.cosignature import read_witnesses
+from service.proofs.kept import Kept
 from service.proofs.trees import Trees
 from service.retention import Retention
 from service.services import Services
@@ -138,6 +141,7 @@ def assemble(settings: Settings, store: SqliteStore, vault: Vault, clock: Callab
     telemetry = Telemetry()
     handler = Handler(store, states, vault, clock, ids, timedelta(seconds=settings.clock_quiet_seconds))
     catalogue = Catalogue(store.query, handler, connectors_at_hand(settings), FACT_FIELDS)
+    kept = Kept(checkpoints_path(settings))
     inbox = Inbox(store, handler, catalogue, vault, clock, ids, telemetry.item)
     services = Services(
         settings=settings, clock=clock, ids=ids, store=store, announce=store.lock.write, vault=vault,
@@ -146,7 +150,8 @@ def assemble(settings: Settings, store: SqliteStore, vault: Vault, clock: Callab
         sources=Sources(store.query, handler, vault, catalogue, settings, ids),
         catalogue=catalogue,
         inbox=inbox, persons=Persons(store, handler, vault, inbox, clock),
-        trees=Trees(store, handler, vault, lambda: log_name(settings), checkpoints_path(settings)),
+        trees=Trees(store, handler, vault, lambda: log_name(settings), kept),
+        attested=Attested(store, kept, read_witnesses(settings.witnesses)),
         retention=Retention(store, clock, settings.inbox_days),
         silence=Silence(store.query, clock, telemetry.silent),
         time=Clock(store.query, handler, clock, settings.clock_seconds),

@@ -2,10 +2,8 @@
 
 import asyncio
 import base64
-import hashlib
 import hmac
 import secrets
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -22,6 +20,7 @@ from service.asked import Administer, Asked, Outcome
 from service.errors import ServiceError
 from service.handler import Handler
 from service.ids import Ids
+from service.key_text import mint, parse
 from service.projections import Query, Write
 from service.projections import keys as table
 from service.rounds import Rounds
@@ -43,8 +42,6 @@ LONGEST_OVERLAP = 2_592_000
 UNUSABLE = "This key is unknown, expired or revoked."
 
 log = structlog.get_logger()
-
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 class Principal(Struct, frozen=True, kw_only=True):
@@ -81,30 +78,6 @@ class KeyChange(Struct, frozen=True, kw_only=True):
     name: str | None = None
     expires_at: datetime | None = None
     requests_per_minute: int | None = None
-
-
-def mint(key_id: str) -> tuple[str, bytes]:
-    """The text of a new key (`noces_<id>_<secret><checksum>`, 256 bits) and the digest that is kept."""
-    number = secrets.randbits(256)
-    secret = "".join(_ALPHABET[(number >> shift) & 31] for shift in range(255, -5, -5))
-    text = f"noces_{key_id.removeprefix('key_')}_{secret}"
-    return text + _checksum(text), hashlib.sha256(secret.encode()).digest()
-
-
-def _checksum(text: str) -> str:
-    number = zlib.crc32(text.encode())
-    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(30, -5, -5))
-
-
-def parse(text: str) -> tuple[str, bytes] | None:
-    """(key id, digest of the secret) of a key's text; None for what is no key."""
-    if len(text) > 200 or not text.isascii():  # noqa: PLR2004
-        return None
-    body, checksum = text[:-7], text[-7:]
-    parts = body.split("_")
-    if len(parts) != 3 or parts[0] != "noces" or not hmac.compare_digest(_checksum(body), checksum):  # noqa: PLR2004
-        return None
-    return f"key_{parts[1]}", hashlib.sha256(parts[2].encode()).digest()
 
 
 def credential(headers: Mapping[str, str]) -> str | None:
@@ -198,6 +171,19 @@ class Keys:
         parsed = parse(text)
         if parsed is None and hmac.compare_digest(text.encode(), self.run_token.encode()):
             return _operator(headers.get(OPERATOR_HEADER, ""))
+        principal = await self._principal(parsed)
+        if principal.scopes == {*table.TOKEN}:
+            raise unauthenticated(UNUSABLE, "key_is_token")
+        return principal
+
+    async def authenticate_token(self, text: str) -> Principal:
+        """The reader whose token stands in a path. Raises ServiceError `unauthenticated`; a key is no token."""
+        principal = await self._principal(parse(text))
+        if principal.scopes != {*table.TOKEN}:
+            raise unauthenticated(UNUSABLE, "key_is_no_token")
+        return principal
+
+    async def _principal(self, parsed: tuple[str, bytes] | None) -> Principal:
         if parsed is None:
             raise unauthenticated("This is no key of this service; a key looks like noces_<id>_<secret>.", "key_format")
         key, digest = parsed
@@ -238,7 +224,8 @@ class Keys:
         self, organisation: str, wanted: NewKey, context: Context, once: Idempotency | None = None
     ) -> tuple[str, str | None]:
         """(id, key) of a new key; its text is told this once, and not again where `once` was answered before."""
-        check_scopes(wanted.scopes)
+        if wanted.scopes != table.TOKEN:
+            check_scopes(wanted.scopes)
         key = self._ids.new("key")
         text, digest = mint(key)
         created = e.KeyCreated(

@@ -140,6 +140,14 @@ GUIDE: Mapping[str, Guide] = {
     "reason_required": Guide("This needs a reason.", "Send `reason`."),
     "key_reused": Guide("The Idempotency-Key was used for another request.", "Use a new key for a new request."),
     "entry_too_large": Guide("The entry would be larger than 65,535 bytes.", "Shorten its texts."),
+    "bad_cosignature": Guide(
+        "The note holds no word of a known witness on a checkpoint that this log signed.",
+        "Send a checkpoint as it was answered, with the lines of the witness behind it; see `docs/proofs.md`.",
+    ),
+    "bad_timestamp": Guide(
+        "The reply of a time-stamping authority grants nothing, or stamps something else than this checkpoint.",
+        "Ask for a stamp over the checkpoint as the log signed it (`cosigned=false`), or use `noces log timestamp`.",
+    ),
     "bad_policy": Guide(
         "The policy names a trigger or a guard that does not exist, or leaves one out.",
         "Start from `GET /v1/policies` and `GET /v1/machine`.",
@@ -155,7 +163,8 @@ GUIDE: Mapping[str, Guide] = {
         "Try again with the same Idempotency-Key; report `instance`.",
     ),
     "busy": Guide(
-        "Many write this partnership; nothing was written.", "Wait for `Retry-After`, then send the same again."
+        "Many write this partnership, or the tree has not yet taken in what was just recorded; nothing was written.",
+        "Wait for `Retry-After`, then send the same again.",
     ),
     "unavailable": Guide(
         "The log cannot be written or read at the moment.",

@@ -61,6 +61,8 @@ STATUS: Mapping[str, int] = {
     "reason_required": 422,
     "key_reused": 422,
     "entry_too_large": 422,
+    "bad_cosignature": 422,
+    "bad_timestamp": 422,
     "bad_policy": 422,
     "bad_settings": 422,
     "bad_connector": 422,

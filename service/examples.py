@@ -18,6 +18,7 @@ LINK: Json = {"system": "hubspot", "kind": "company", "external_id": "5521"}
 PATHS: dict[str, str] = {
     "keys": KEY, "persons": PERSON, "sources": SOURCE, "inbox": INBOX, "overrides": OVERRIDE, "partnerships": PARTNERSHIP,
     "position": "1234", "version": "1", "log": "acme",
+    "size": "1234", "tokens": KEY, "token": f"noces_{KEY[4:]}_...",
     "tile": "0/000", "name": "pagerduty", "source": SOURCE, "system": LINK["system"],
     "kind": LINK["kind"], "external_id": LINK["external_id"],
 }  # fmt: skip
@@ -187,6 +188,7 @@ BODIES: dict[str, Any] = {
     "TargetedFact": {"link": LINK, **FACTS["promise.measured"]},
     "TransitionBody": {"trigger": "share_power", "side": "client", "occurred_at": "2024-09-01T09:00:00Z"},
     "KeyBody": {"scopes": ["read"], "name": "dashboard", "expires_at": "2026-12-31T00:00:00Z"},
+    "TokenBody": {"name": "the auditor's mirror", "expires_at": "2026-12-31T00:00:00Z"},
     "AuditBody": {"mode": "verify", "strict": True},
     "PersonName": {"name": "Agnès Martin"},
     "KeyChange": {"name": "dashboard, Lyon", "expires_at": "2027-06-30T00:00:00Z"},
@@ -247,6 +249,14 @@ AUDITED = (
     '"state_hash":"5f0c2ab8a1d94e7c8b6f0a3d915f0c2ab8a1d94e7c8b6f0a3d915f0c2ab8a1d94"}}\n'
 )
 """The lines of an audit."""
+
+COSIGNED = (
+    "noces.example/acme\n1234\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n"
+    "\u2014 noces.example/acme Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n"
+    "\u2014 witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZ"
+    "qhf5nNo0xUe+mbIUBkBIfZ+qnA==\n"
+)
+"""A checkpoint with the line of a witness."""
 
 ANSWERS: dict[str, Any] = {
     "Partnership": _PARTNERSHIP,

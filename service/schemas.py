@@ -155,6 +155,10 @@ DECISIONS: dict[str, Json] = {
             "causation_id": about("The delivery it came from.", TEXT),
             "partnership": about("Absent in the organisation's own streams.", TEXT),
             "data": about("The fields of the type; versions of evidence are told as positions.", {"type": "object"}),
+            "receipt": about(
+                "With `receipt=true`, of `stage.entered` alone: its C2SP tlog-proof; null where none could be made at once.",
+                nullable(TEXT),
+            ),
         },
         "required": [
             "position", "v", "id", "stream", "version", "type", "schema", "occurred_at", "recorded_at", "actor", "data",
@@ -195,7 +199,26 @@ _DELIVERY = {
 _SCOPES = listed({"type": "string", "enum": list(SCOPES)})
 
 ADMINISTRATION: dict[str, Json] = {
-    "Log": closed("A log's name and the key that signs it.", log=TEXT, origin=TEXT, verifier=TEXT, size=INTEGER),
+    "Log": closed(
+        "A log's name and the key that signs it.",
+        log=TEXT, origin=TEXT, verifier=TEXT, size=INTEGER,
+        verifiers=about("Every key that has signed under this name, the present one last.", listed(TEXT)),
+    ),
+    "SignedCheckpoint": closed(
+        "A checkpoint that was signed.", size=INTEGER, witnesses=about("The names of those who have cosigned it.", listed(TEXT)),
+        stamped_at=about("What a time-stamping authority says; null where none was asked.", nullable(INSTANT)),
+    ),
+    "SignedPage": paged("SignedCheckpoint"),
+    "NewToken": closed(
+        "A token and the address that it opens, told this once: null where the first answer is given again.",
+        id=TEXT, token=nullable(TEXT), prefix=nullable(TEXT),
+    ),
+    "Token": closed(
+        "A token, never its text.",
+        id=TEXT, name=TEXT, created_at=INSTANT, expires_at=nullable(INSTANT), revoked_at=nullable(INSTANT),
+        last_used=nullable(INSTANT),
+    ),
+    "TokenPage": paged("Token"),
     "Consistency": closed(
         "The proof that a log only grew; hashes in base64.",
         **{"from": INTEGER, "to": INTEGER}, proof=listed(TEXT), from_root=TEXT, to_root=TEXT,

@@ -22,6 +22,7 @@ from service.oidc import Tokens
 from service.persons import Persons
 from service.policies import POLICY_STREAM
 from service.projections import Query
+from service.proofs.attested import Attested
 from service.proofs.trees import Trees
 from service.retention import Retention
 from service.settings import Settings, SettingsError
@@ -51,6 +52,7 @@ class Services(Struct, kw_only=True, eq=False):
     inbox: Inbox
     persons: Persons
     trees: Trees
+    attested: Attested
     retention: Retention
     silence: Silence
     time: Clock

@@ -39,6 +39,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """The first part of the names of logs, fixed when a log is first signed; default: the public address's host."""
     checkpoints: str = ""
     """The folder where signed checkpoints are kept outside the database; default: beside it, `<name>.checkpoints`."""
+    witnesses: str = ""
+    """Verifier keys of the witnesses whose cosignatures of checkpoints are taken, separated by blanks; none: nobody's."""
     keys: str = ""
     """The file of the data keys, apart from the log and its backups; default: beside the database, `<name>.keys.db`."""
     master_key: str = ""

@@ -1,6 +1,21 @@
 """Every route of the service."""
 
-from service.api import admin, audits, clocks, events, facts, hooks, keys, logs, meta, partnerships, persons, sources
+from service.api import (
+    admin,
+    audits,
+    checkpoints,
+    clocks,
+    events,
+    facts,
+    hooks,
+    keys,
+    logs,
+    meta,
+    partnerships,
+    persons,
+    sources,
+    tokens,
+)
 
 ROUTES = (
     *partnerships.ROUTES,
@@ -11,6 +26,8 @@ ROUTES = (
     *persons.ROUTES,
     *admin.ROUTES,
     *logs.ROUTES,
+    *checkpoints.ROUTES,
+    *tokens.ROUTES,
     *audits.ROUTES,
     *sources.ROUTES,
     *hooks.ROUTES,

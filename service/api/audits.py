@@ -44,7 +44,7 @@ async def audit(call: Call) -> Answer:
     only = None if body.partnerships is None else frozenset(body.partnerships)
     until = None if known_at is None else microseconds(known_at)
     if body.mode == "verify":
-        held = call.services.trees.held(call.organisation)
+        held = call.services.trees.kept.newest(call.organisation)
         verification = Verification(
             organisation=call.organisation, known_at=until, strict=body.strict, partnerships=only,
             held=() if held is None else (held,),

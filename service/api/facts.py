@@ -11,6 +11,7 @@ from domain import machine
 from domain.types import Side
 from events.store import Idempotency
 from service.api.partnerships import AS_OF, KNOWN_AT, known_state, replayed, two_clocks
+from service.api.recorded import RECEIPT, answer_events, wants_receipt
 from service.api.route import Answer, Call, Parameter, Route
 from service.api.sides import check_side
 from service.asked import Asked, Outcome
@@ -87,10 +88,10 @@ def _at(pointer: str, name: str) -> FieldError:
 
 async def record_facts(call: Call) -> Answer:
     """Record one fact, or an array of at most 100, all or nothing."""
-    value = call.json()
+    value, receipt = call.json(), wants_receipt(call)
     stream = await call.stream()
     facts = _read_facts(value)
-    return await _record(call, stream, facts, await call.idempotency(201))
+    return await _record(call, stream, facts, await call.idempotency(201), receipt=receipt)
 
 
 def _read_facts(value: Any) -> list[c.Fact]:  # noqa: ANN401  # JSON before its shape is known
@@ -107,23 +108,16 @@ def _check_array(value: list[Any]) -> None:
         )
 
 
-async def _record(call: Call, stream: str, facts: list[c.Fact], key: Idempotency | None) -> Answer:
+async def _record(
+    call: Call, stream: str, facts: list[c.Fact], key: Idempotency | None, *, receipt: bool = False
+) -> Answer:
     for fact in facts:
         await check_side(call, stream, fact)
     asked = Asked(
         organisation=call.organisation, stream=stream, command=c.RecordFacts(tuple(facts)), context=call.context,
         key=key, if_match=call.if_match,
     )  # fmt: skip
-    return await answer_events(call, await call.services.handler.handle(asked))
-
-
-async def answer_events(call: Call, outcome: Outcome) -> Answer:
-    """The events and what followed from them."""
-    events = await call.services.views.events(call.organisation, outcome.events)
-    state = outcome.state
-    body = {"events": events, "stage": state.stage, "outcome": state.outcome, "version": state.version}
-    status = 200 if outcome.repeated else 201
-    return Answer(status=status, body=body, headers={"ETag": f'"{state.etag}"', **replayed(outcome)})
+    return await answer_events(call, await call.services.handler.handle(asked), receipt=receipt)
 
 
 async def record_anywhere(call: Call) -> Answer:
@@ -188,8 +182,10 @@ async def list_transitions(call: Call) -> Answer:
 
 async def ask_transition(call: Call) -> Answer:
     """Ask for a transition; with `force`, request an override that another actor must approve."""
-    body = call.body(TransitionBody)
+    body, receipt = call.body(TransitionBody), wants_receipt(call)
     stream = await call.stream()
+    if body.force is not None and receipt:
+        raise ServiceError("bad_parameter", "A forced stage is entered when it is approved; ask for the receipt then.")
     if body.force is not None:
         return await _request_override(call, stream, body.force)
     if body.trigger is None:
@@ -205,7 +201,7 @@ async def ask_transition(call: Call) -> Answer:
     outcome = await call.services.handler.handle(asked)
     if outcome.refused:
         raise await _refused(call, stream, outcome)
-    return await answer_events(call, outcome)
+    return await answer_events(call, outcome, receipt=receipt)
 
 
 async def _refused(call: Call, stream: str, outcome: Outcome) -> ServiceError:
@@ -243,14 +239,14 @@ def state_named(to: str) -> str:
 
 async def approve_override(call: Call) -> Answer:
     """Perform a forced transition that another actor requested."""
-    override = call.path("id")
+    override, receipt = call.path("id"), wants_receipt(call)
     stream = await _stream_of_override(call, override)
     asked = Asked(
         organisation=call.organisation, stream=stream,
         command=c.ApproveOverride(override=override, by=call.principal.key), context=call.context,
         key=await call.idempotency(201),
     )  # fmt: skip
-    return await answer_events(call, await call.services.handler.handle(asked))
+    return await answer_events(call, await call.services.handler.handle(asked), receipt=receipt)
 
 
 async def _stream_of_override(call: Call, override: str) -> str:
@@ -267,6 +263,7 @@ ROUTES = (
     Route(
         method="POST", path="/v1/partnerships/{id:str}/facts", scope="write", run=record_facts,
         summary="Record facts", body="Fact", answers={200: "Recorded", 201: "Recorded"}, problems=_FACT_PROBLEMS,
+        parameters=(RECEIPT,),
     ),
     Route(
         method="POST", path="/v1/facts", scope="write", run=record_anywhere,
@@ -282,10 +279,10 @@ ROUTES = (
     Route(
         method="POST", path="/v1/partnerships/{id:str}/transitions", scope="transitions", run=ask_transition,
         summary="Ask for a transition, or force one", body=TransitionBody,
-        answers={201: "Recorded", 202: "Override"}, problems=_FACT_PROBLEMS,
+        answers={201: "Recorded", 202: "Override"}, problems=_FACT_PROBLEMS, parameters=(RECEIPT,),
     ),
     Route(
         method="POST", path="/v1/overrides/{id:str}/approve", scope="transitions:override", run=approve_override,
-        summary="Approve a forced transition", answers={201: "Recorded"}, problems=(403, 404, 409),
+        summary="Approve a forced transition", answers={201: "Recorded"}, problems=(403, 404, 409), parameters=(RECEIPT,),
     ),
 )  # fmt: skip

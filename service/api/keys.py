@@ -97,7 +97,7 @@ async def revoke_key(call: Call) -> Answer:
 async def _key(call: Call) -> table.Key:
     identifier = call.path("id")
     found = await table.find_key(call.services.query, call.organisation, identifier)
-    if found is None or found.revoked_at is not None:
+    if found is None or found.revoked_at is not None or found.is_token:
         raise ServiceError("not_found", f"There is no key {identifier!r} here.")
     return found
 

@@ -1,4 +1,4 @@
-"""The log for those who check it: checkpoints, tiles, proofs; formats of C2SP, which other tools read."""
+"""The log for those who check it: tiles, proofs, its name; formats of C2SP, which other tools read."""
 
 import base64
 import re
@@ -6,7 +6,7 @@ import re
 from service.api.events import find_event
 from service.api.route import Answer, Call, Parameter, Route
 from service.errors import ServiceError
-from service.proofs.note import opened, read_checkpoint, read_verifier
+from service.proofs.receipts import prove
 
 TEXT = "text/plain"
 BINARY = "application/octet-stream"
@@ -20,16 +20,24 @@ ENTRIES = """
 """
 
 
-async def get_checkpoint(call: Call) -> Answer:
-    """The signed head of the tree over everything that is recorded (C2SP tlog-checkpoint)."""
-    _own(call)
-    note = await call.services.trees.checkpoint(call.organisation)
+async def answer_head(call: Call) -> Answer:
+    """The signed head of the caller's log."""
+    return noted(await call.services.trees.checkpoint(call.organisation))
+
+
+def noted(note: str) -> Answer:
+    """A note as an answer."""
     return Answer(body=note.encode(), media_type=TEXT)
 
 
 async def get_tile(call: Call) -> Answer:
     """A tile of the tree, or a bundle of entries (C2SP tlog-tiles)."""
-    _own(call)
+    own_log(call)
+    return await answer_tile(call)
+
+
+async def answer_tile(call: Call) -> Answer:
+    """The tile of the path, of the caller's log."""
     found = _TILE.fullmatch(call.path("tile"))
     width = 256 if found is None or found["width"] is None else int(found["width"])
     if found is None or not 0 < width <= 256 or (found["width"] is not None and width == 256):  # noqa: PLR2004
@@ -39,7 +47,7 @@ async def get_tile(call: Call) -> Answer:
     if found["entries"] is not None:
         body = await _entries(call, number, width, tree.size)
     else:
-        body = await call.services.trees.tile(call.organisation, int(found["level"]), number, width)
+        body = await call.services.trees.hashes.tile(call.organisation, int(found["level"]), number, width)
     if body is None:
         raise _no_tile(call)
     return Answer(body=body, media_type=BINARY, headers=IMMUTABLE if width == 256 else {})  # noqa: PLR2004
@@ -58,30 +66,24 @@ async def _entries(call: Call, number: int, width: int, size: int) -> bytes | No
 async def get_proof(call: Call) -> Answer:
     """The proof that an event is in the log, to be checked without us (C2SP tlog-proof)."""
     event = await find_event(call)
-    trees = call.services.trees
-    note = await trees.checkpoint(call.organisation)
-    tree = await trees.tree(call.organisation)
-    size = read_checkpoint(opened(note, [read_verifier(tree.verifier)])).size
-    path = await trees.inclusion(call.organisation, event.position - 1, size)
-    hashes = "".join(f"{base64.b64encode(each).decode()}\n" for each in path)
-    text = f"c2sp.org/tlog-proof@v1\nindex {event.position - 1}\n{hashes}\n{note}"
-    return Answer(body=text.encode(), media_type=TEXT)
+    proofs = await prove(call.services.trees, call.organisation, [event.position])
+    return noted(proofs[event.position])
 
 
 async def get_consistency(call: Call) -> Answer:
     """The proof that the log of one size began as the log of an older one (RFC 9162)."""
-    _own(call)
+    own_log(call)
     trees = call.services.trees
     await trees.tree(call.organisation)
-    size = await trees.grow(call.organisation)
+    size = await trees.caught_up(call.organisation)
     new = call.number("to", size, 0, 2**53 - 1)
     old = call.number("from", 0, 0, 2**53 - 1)
     if not old <= new <= size:
         raise ServiceError(
             "bad_parameter", f"from is {old}, to is {new}; the log has {size} entries: from <= to <= {size}."
         )
-    proof = await trees.consistency(call.organisation, old, new)
-    roots = [await trees.root(call.organisation, each) for each in (old, new)]
+    proof = await trees.hashes.consistency(call.organisation, old, new)
+    roots = [await trees.hashes.root(call.organisation, each) for each in (old, new)]
     told = [base64.b64encode(each).decode() for each in proof]
     body = {
         "from": old, "to": new, "proof": told,
@@ -91,13 +93,16 @@ async def get_consistency(call: Call) -> Answer:
 
 
 async def get_log(call: Call) -> Answer:
-    """Under which name and key a log's checkpoints are signed."""
-    _own(call)
-    tree = await call.services.trees.tree(call.organisation)
-    return Answer(body={"log": call.organisation, "origin": tree.origin, "verifier": tree.verifier, "size": tree.size})
+    """Under which name and key a log's checkpoints are signed, and by which keys they were before."""
+    own_log(call)
+    trees = call.services.trees
+    tree = await trees.tree(call.organisation)
+    told = {"log": call.organisation, "origin": tree.origin, "verifier": tree.verifier, "size": tree.size}
+    verifiers = [each.text for each in await trees.verifiers(call.organisation, tree)]
+    return Answer(body={**told, "verifiers": verifiers})
 
 
-def _own(call: Call) -> None:
+def own_log(call: Call) -> None:
     """Another organisation's log is answered as one that does not exist."""
     if call.path("log") != call.organisation:
         raise ServiceError("not_found", f"There is no log {call.path('log')!r} here.")
@@ -111,10 +116,6 @@ ROUTES = (
     Route(
         method="GET", path="/v1/logs/{log:str}", scope="audit", run=get_log, summary="A log's name and key",
         answers={200: "Log"}, problems=(404,),
-    ),
-    Route(
-        method="GET", path="/v1/logs/{log:str}/checkpoint", scope="audit", run=get_checkpoint,
-        summary="The signed head of the log", answers={200: TEXT}, problems=(404, 409),
     ),
     Route(
         method="GET", path="/v1/logs/{log:str}/consistency", scope="audit", run=get_consistency,

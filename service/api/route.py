@@ -149,6 +149,14 @@ class Call(Struct, kw_only=True):
         require_media_type(self.request.headers.get("content-type", ""), self.route.media_types)
         return read_json(self.raw)
 
+    def text(self) -> str:
+        """The body as text. Raises ServiceError `unsupported_media_type`, `bad_text`."""
+        require_media_type(self.request.headers.get("content-type", ""), self.route.media_types)
+        try:
+            return self.raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ServiceError("bad_text", f"The body is not UTF-8 (byte {error.start}); send text in UTF-8.") from None
+
     def body(self, kind: type[T]) -> T:
         """The body as a struct."""
         return shape(self.json(), kind)

@@ -41,6 +41,8 @@ from service.settings import Settings
 
 NOBODY = Principal(organisation="", key="", scopes=frozenset())
 NDJSON = "application/x-ndjson"
+BY_PATH = ("/hooks/", "/t/")
+"""Public addresses whose route finds out who asks, and counts whom it finds."""
 
 log = structlog.get_logger()
 
@@ -88,7 +90,7 @@ async def _admitted(services: Services, route: Route, request: Request[Any, Any,
     principal = NOBODY
     request.scope["state"]["route"] = route.path
     if route.scope == PUBLIC:
-        if not route.path.startswith("/hooks/"):
+        if not route.path.startswith(BY_PATH):
             services.admission.stranger(request.scope)
     else:
         principal = await services.authenticate(request.headers)

@@ -6,7 +6,7 @@ from events import merkle
 from service.audit.entries import Finding
 from service.audit.reading import Row
 from service.projections import Query
-from service.proofs.note import Checkpoint, NoteError, Verifier, opened, read_checkpoint
+from service.proofs.note import Checkpoint, NoteError, Verifier, opened_by_any, read_checkpoint, text_of
 from service.proofs.tables import split
 
 _TILES = "SELECT number, hashes FROM tree_tiles WHERE organisation = ? AND level = 0 AND number BETWEEN ? AND ?"
@@ -60,16 +60,18 @@ async def read_leaves(query: Query, organisation: str, rows: Sequence[Row]) -> d
 
 
 async def signed_heads(
-    query: Query, organisation: str, held: Iterable[str], verifier: Verifier | None
+    query: Query, organisation: str, held: Iterable[str], verifiers: Sequence[Verifier]
 ) -> tuple[list[Checkpoint], list[Finding]]:
-    """The heads that were signed, stored or held elsewhere; a note that the log's key has not signed is a finding."""
-    sql = "SELECT note FROM checkpoints WHERE organisation = ? ORDER BY size"
-    stored = [str(row[0]) for row in await query(sql, (organisation,))]
+    """The heads that were signed, stored or held elsewhere; a note that no key of the log has signed is a finding."""
+    sql = "SELECT note FROM checkpoints WHERE organisation = ? AND origin = ? ORDER BY size"
+    stored = [str(row[0]) for each in verifiers[-1:] for row in await query(sql, (organisation, each.name))]
     heads: list[Checkpoint] = []
     found: list[Finding] = []
     for note in (*stored, *held):
         try:
-            heads.append(read_checkpoint(opened(note, [] if verifier is None else [verifier])))
+            heads.append(read_checkpoint(opened_by_any(note, verifiers) if verifiers else text_of(note)))
         except NoteError as error:
-            found.append(Finding(code="checkpoint", expected="a note that the log's key has signed", found=str(error)))
+            found.append(
+                Finding(code="checkpoint", expected="a note that a key of the log has signed", found=str(error))
+            )
     return heads, found

@@ -23,7 +23,7 @@ from service.audit.models import Models
 from service.audit.reading import Row, ahead, end_of, log_pages, streams
 from service.projections import Query
 from service.projections.all import MODELLED
-from service.proofs.note import read_verifier
+from service.proofs.log_keys import log_verifiers
 from service.proofs.tables import find_tree
 
 DECIDED = ("stage.entered", "transition.refused")
@@ -71,8 +71,8 @@ class _Verifying:
     async def by_position(self) -> AsyncIterator[Line]:
         """The first pass: every entry as it lies there."""
         tree = await find_tree(self._query, self._wanted.organisation)
-        verifier = None if tree is None else read_verifier(tree.verifier)
-        heads, unsigned = await signed_heads(self._query, self._wanted.organisation, self._wanted.held, verifier)
+        verifiers = [] if tree is None else await log_verifiers(self._query, self._wanted.organisation, tree)
+        heads, unsigned = await signed_heads(self._query, self._wanted.organisation, self._wanted.held, verifiers)
         for each in unsigned:
             yield self._tell(each)
         leaves = Leaves(heads)

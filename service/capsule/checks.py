@@ -39,6 +39,8 @@ class Checking:
         if self.manifest.get("format") != FORMAT:
             raise CapsuleError(f"this verifier reads capsules of format {FORMAT}, not {self.manifest.get('format')!r}")
         self.key_text = files.text("log/key").strip()
+        self._keys = [*self._files.text("log/keys").split(), self.key_text]
+        self._announced: set[str] = set()
         self.size = 0
         self.compared_report = True
         """Whether the report was made again; one of another version cannot be."""
@@ -59,23 +61,20 @@ class Checking:
     # --- who signed --------------------------------------------------------------------------------------------------
 
     def _signatures(self) -> Iterator[Finding]:
-        try:
-            key = read_key(self.key_text)
-        except NoteError as error:
-            raise CapsuleError(f"log/key: {error}") from error
         if self._held.key and self._held.key.strip() != self.key_text:
             yield Finding(0, "key", self._held.key.strip(), self.key_text)
         if self._held.machine and json.loads(self._held.machine) != _json(self._files, "machine.json"):
             yield Finding(0, "machine", "the machine that you have", "another one")
+        yield from self._signed("log/checkpoint", self._files.text("log/checkpoint"), [_key(self.key_text)])
         names = sorted(name for name in self._files.names if name.startswith("log/checkpoints/"))
-        notes = {name: self._files.text(name) for name in ["log/checkpoint", *names]}
+        notes = {name: self._files.text(name) for name in names}
         notes.update({f"your checkpoint {place}": note for place, note in enumerate(self._held.checkpoints, 1)})
         for name, note in notes.items():
-            yield from self._signed(name, note, key)
+            yield from self._signed(name, note, [_key(each) for each in self._keys])
 
-    def _signed(self, name: str, note: str, key: Key) -> Iterator[Finding]:
+    def _signed(self, name: str, note: str, keys: list[Key]) -> Iterator[Finding]:
         try:
-            head = read_checkpoint(note, key)
+            head = read_checkpoint(note, keys)
         except NoteError as error:
             yield Finding(0, "signature", "a note that the log's key has signed", f"{name}: {error}")
             return
@@ -99,12 +98,17 @@ class Checking:
             for position, raw in enumerate(entries, first):
                 yield from self._read(order, position, raw)
         yield from self._tree.end()
+        for each in self._keys:
+            if each not in self._announced:
+                yield Finding(0, "key", "a key that the log announces in its entries", each)
 
     def _read(self, order: Order, position: int, raw: bytes) -> Iterator[Finding]:
         try:
             entry = read_entry(raw, position)
             yield from order.take(entry, recorded_at(raw))
             yield from self._story.take(entry)
+            if entry.type == "log.key_added":
+                self._announced.add(entry.data["key"])
         except (EntryError, AttributeError, KeyError, TypeError, ValueError) as error:
             yield Finding(position, "entry", "an entry", f"{type(error).__name__}: {error}")
 
@@ -170,6 +174,13 @@ def entry_reader(files: Files, size: int) -> Callable[[int], Entry]:
         return read_entry(bundle(number)[place], position)
 
     return read
+
+
+def _key(text: str) -> Key:
+    try:
+        return read_key(text)
+    except NoteError as error:
+        raise CapsuleError(f"log/key: {error}") from error
 
 
 def _json(files: Files, name: str) -> Any:  # noqa: ANN401  # JSON of any shape

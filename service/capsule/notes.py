@@ -45,13 +45,14 @@ def read_key(text: str) -> Key:
     return Key(name, raw[1:], digest)
 
 
-def read_checkpoint(note: str, key: Key) -> Checkpoint:
-    """The head that a note holds, which this key must have signed. Raises NoteError."""
+def read_checkpoint(note: str, keys: list[Key]) -> Checkpoint:
+    """The head that a note holds, which one of these keys must have signed. Raises NoteError."""
     text, _, lines = note.rpartition("\n\n")
     text += "\n"
-    given = [raw[4:] for name, raw in map(_signature, lines.splitlines()) if (name, raw[:4]) == (key.name, key.digest)]
-    if not given or not all(verifies(key.public, text.encode(), each) for each in given):
-        raise NoteError(f"{key.name} has not signed this")
+    signatures = [_signature(line) for line in lines.splitlines()]
+    known = [(key, raw[4:]) for name, raw in signatures for key in keys if (name, raw[:4]) == (key.name, key.digest)]
+    if not known or not all(verifies(key.public, text.encode(), given) for key, given in known):
+        raise NoteError(f"{keys[-1].name} has not signed this")
     origin, size, root = (*text.split("\n"), "", "")[:3]
     if not size.isdigit() or str(int(size)) != size or len(_decoded(root)) != 32:  # noqa: PLR2004
         raise NoteError("a checkpoint has an origin, a size and a root")

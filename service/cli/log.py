@@ -86,16 +86,75 @@ def log_group() -> None:
 @common
 @click.option("--organisation", help="Whose log; default NOCES_ORGANISATION.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file for the note; default: print it.")
-def checkpoint(database: str | None, as_json: bool, organisation: str | None, out: Path | None) -> None:
+@click.option("--timestamp", "url", help="Have it stamped by this authority (RFC 3161), as `noces log timestamp` does.")
+def checkpoint(
+    database: str | None, as_json: bool, organisation: str | None, out: Path | None, url: str | None
+) -> None:  # fmt: skip
     """Sign the head of the log: keep it where nobody who writes the database can reach it."""
     from service.operations import log as work
 
+    if url is not None and out is not None:
+        raise click.UsageError("--timestamp keeps the stamp with the log; --out writes a checkpoint without one.")
+    if url is not None:
+        _stamp(database, organisation, url, None, as_json=as_json)
+        return
     note = run(work.checkpoint(read_settings({"database": database}), organisation))
     if out is None:
         show({"checkpoint": note}, as_json=as_json, text=note.rstrip("\n"))
         return
     out.write_text(note, encoding="utf-8")
     show({"file": str(out)}, as_json=as_json, text=str(out))
+
+
+@log_group.command("timestamp")
+@common
+@click.option("--organisation", help="Whose log; default NOCES_ORGANISATION.")
+@click.option("--url", required=True, help="The address of a time-stamping authority (RFC 3161).")
+@click.option(
+    "--ca",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Its root certificates (PEM); without them its certificates are not checked here.",
+)
+def timestamp(database: str | None, as_json: bool, organisation: str | None, url: str, ca: Path | None) -> None:
+    """Sign the head of the log and have it stamped: an authority says by when it was there."""
+    _stamp(database, organisation, url, ca, as_json=as_json)
+
+
+def _stamp(database: str | None, organisation: str | None, url: str, ca: Path | None, *, as_json: bool) -> None:
+    from cryptography.x509 import load_pem_x509_certificates
+
+    from service.operations import stamps as work
+
+    try:
+        roots = [] if ca is None else load_pem_x509_certificates(ca.read_bytes())
+    except ValueError as error:
+        fail(f"{ca} holds no certificates: {error}")
+    told = run(work.timestamp(read_settings({"database": database}), organisation, url, roots))
+    text = f"The checkpoint of {told['size']} entries was stamped at {told['stamped_at']}."
+    show(told, as_json=as_json, text=text)
+
+
+@log_group.command("witness")
+@common
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--organisation", help="Whose log; default NOCES_ORGANISATION.")
+def witness(database: str | None, as_json: bool, file: Path, organisation: str | None) -> None:
+    """Take cosignatures: FILE is a checkpoint of this log with the lines of its witnesses behind it."""
+    from service.operations import log as work
+
+    note = run(work.witness(read_settings({"database": database}), organisation, file.read_bytes()))
+    show({"checkpoint": note}, as_json=as_json, text=note.rstrip("\n"))
+
+
+@log_group.command("rotate-key")
+@common
+@click.option("--organisation", help="Whose log; default NOCES_ORGANISATION.")
+def rotate_key(database: str | None, as_json: bool, organisation: str | None) -> None:
+    """Sign with a new key under the same name from now on; refuses while a server runs."""
+    from service.operations import log as work
+
+    told = run(work.rotate_key(read_settings({"database": database}), organisation))
+    show(told, as_json=as_json, text=f"{told['origin']} is signed by a new key: {told['verifier']}.")
 
 
 @log_group.command("fork")

@@ -8,8 +8,24 @@ from service.schemas import ANSWERS, about, ref
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+PLAIN = "text/plain"
+REPLY = "application/timestamp-reply"
+BINARY = "application/octet-stream"
 OPENAPI = "application/vnd.oai.openapi+json"
 DOCS = ("text/css", "image/svg+xml", JSON)
+
+
+PLAINLY: dict[object, tuple[str, tuple[str, ...], Json]] = {
+    "CosignedNote": (
+        "A checkpoint as it was answered, with the lines of its witnesses behind it.",
+        (PLAIN,), {"example": examples.COSIGNED},
+    ),
+    "TimestampReply": (
+        "The authority's reply (RFC 3161, DER) over the SHA-256 of the checkpoint as the log signed it alone.",
+        (REPLY, BINARY), {},
+    ),
+}  # fmt: skip
+"""Bodies that are no JSON: what each is, its media types, and an example."""
 
 
 def body(route: Route) -> Json | None:
@@ -19,8 +35,12 @@ def body(route: Route) -> Json | None:
     if route.body == "Delivery":
         what = "Whatever the sender sends; its connector says how it is proven and read."
         return {"description": what, "required": True, "content": {"*/*": {"schema": {}}}}
+    if route.body in PLAINLY:
+        what, kinds, shown = PLAINLY[route.body]
+        content = {kind: {"schema": TEXT, **shown} for kind in kinds}
+        return {"description": what, "required": True, "content": content}
     name = route.body if isinstance(route.body, str) else route.body.__name__
-    content: Json = {JSON: {"schema": ref(name), "examples": {"one": {"value": examples.BODIES[name]}}}}
+    content = {JSON: {"schema": ref(name), "examples": {"one": {"value": examples.BODIES[name]}}}}
     if name in ("Fact", "TargetedFact"):
         content[JSON] = _facts(name)
     if name == "TargetedFact":
@@ -74,11 +94,11 @@ def _content(route: Route, status: int, name: str) -> Json:
     if name == "AuditLines":
         return {NDJSON: {"schema": about(str(ANSWERS[name]["description"]), TEXT), "example": examples.AUDITED}}
     if name == "Greeting":
-        return {"text/plain": {"schema": TEXT}, JSON: {"schema": {"type": "object"}}}
+        return {PLAIN: {"schema": TEXT}, JSON: {"schema": {"type": "object"}}}
     if name == "OpenAPI":
         return {OPENAPI: {"schema": {"type": "object"}}}
     shown = {"example": examples.ANSWERS[name]} if name in examples.ANSWERS else {}
-    content: Json = {JSON: {"schema": ref(name), **shown}}
+    content = {JSON: {"schema": ref(name), **shown}}
     if name == "EventPage":
         content[NDJSON] = {"schema": about("An Event a line, up to where the log ends now.", TEXT)}
     if name == "Machine":

@@ -21,6 +21,7 @@ TAGS: tuple[tuple[str, str, str], ...] = (
     ("Sources", r"^/v1/(sources|connectors)", "Where deliveries come from, and how they are read."),
     ("Deliveries", r"^/(hooks|v1/inbox)", "Webhooks in, and what became of each."),
     ("Policies", r"^/v1/policies", "The thresholds that decisions are taken under."),
+    ("Proofs", r"^/(v1/logs|t)/|/proof$", "What others can check without this service."),
     ("Service", r"", "The machine, health, documents."),
 )  # fmt: skip
 """(name, paths, what it is), the first that fits a path."""

@@ -32,7 +32,9 @@ from service.operations.progress import Tell, progress
 from service.operations.reading import check_new, log_of
 from service.projections import Query
 from service.projections.partnerships import all_ids, exists
+from service.proofs.log_keys import log_verifiers
 from service.proofs.note import Checkpoint, opened, read_checkpoint, read_verifier
+from service.proofs.signed import Signed, find_stamp, list_signed
 from service.proofs.tables import Tree, find_tree
 from service.settings import Settings, SettingsError
 from service.views import instant
@@ -62,7 +64,7 @@ What the checks prove, and what they cannot: docs/capsule.md and docs/proofs.md 
 
 _ENTRIES = "SELECT entry FROM events WHERE organisation = ? AND position > ? AND position <= ? ORDER BY position"
 _TILES = "SELECT number, hashes FROM tree_tiles WHERE organisation = ? AND level = ? AND number BETWEEN ? AND ?"
-_NOTES = "SELECT size, note FROM checkpoints WHERE organisation = ? AND size < ? ORDER BY size DESC LIMIT ?"
+_OLDER = "SELECT size FROM checkpoints WHERE organisation = ? AND origin = ? AND size < ? ORDER BY size DESC LIMIT ?"
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -150,10 +152,15 @@ class _Packing:
     # --- the log -----------------------------------------------------------------------------------------------------
 
     async def _pack_log(self, file: zipfile.ZipFile, tell: Tell) -> None:
+        keys = await log_verifiers(self._query, self._wanted.organisation, self.tree)
         file.writestr("log/key", self.tree.verifier + "\n")
+        file.writestr("log/keys", "".join(f"{each.text}\n" for each in keys))
         file.writestr("log/checkpoint", self._note)
-        for size, note in await self._query(_NOTES, (self._wanted.organisation, self.head.size, CHECKPOINTS)):
-            file.writestr(f"log/checkpoints/{int(str(size))}", str(note))
+        for each in await self._older():
+            file.writestr(f"log/checkpoints/{each.size}", each.note)
+            if (stamp := await find_stamp(self._query, self._wanted.organisation, each)) is not None:
+                file.writestr(f"log/stamps/{each.size}.signed", each.alone)
+                file.writestr(f"log/stamps/{each.size}.tsr", stamp)
         for first in range(0, self.head.size, merkle.TILE_WIDTH):
             await self._pack_bundle(file, first)
             tell(first, self.head.size)
@@ -161,6 +168,12 @@ class _Packing:
         while count:
             await self._pack_level(file, level, count)
             level, count = level + 1, count // merkle.TILE_WIDTH
+
+    async def _older(self) -> Sequence[Signed]:
+        """The newest of the checkpoints before the head, with their witnesses."""
+        place = (self._wanted.organisation, self.head.origin)
+        sizes = [int(str(row[0])) for row in await self._query(_OLDER, (*place, self.head.size, CHECKPOINTS))]
+        return await list_signed(self._query, *place, min(sizes) - 1, len(sizes)) if sizes else ()
 
     async def _pack_bundle(self, file: zipfile.ZipFile, first: int) -> None:
         end = min(first + merkle.TILE_WIDTH, self.head.size)

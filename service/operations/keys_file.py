@@ -25,7 +25,7 @@ from service.vault import ORGANISATION_KEY, STEPS
 
 FORMAT = 1
 IN_VAULT = ("vault", "people")
-BESIDE_LOG = ("secrets", "directory", "trees", "checkpoints", "idempotency", "claims")
+BESIDE_LOG = ("secrets", "directory", "trees", "checkpoints", "cosignatures", "stamps", "idempotency", "claims")
 BLOCK = 1_000
 
 _ALL = "SELECT * FROM {table} WHERE organisation = ?"

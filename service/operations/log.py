@@ -84,10 +84,33 @@ async def examine(settings: Settings) -> list[Finding]:
 async def checkpoint(settings: Settings, organisation: str | None) -> str:
     """The signed head of a log."""
     async with client(settings, organisation) as http:
-        answer = await http.get(f"/v1/logs/{quote(organisation or settings.organisation, safe='')}/checkpoint")
-        if not answer.is_success:
-            answered(answer)
-        return str(answer.text)
+        return told_text(await http.get(f"{address(settings, organisation)}/checkpoint"))
+
+
+async def witness(settings: Settings, organisation: str | None, note: bytes) -> str:
+    """A checkpoint with the cosignatures that were taken."""
+    async with client(settings, organisation) as http:
+        path = f"{address(settings, organisation)}/witness"
+        return told_text(await http.post(path, content=note, headers={"Content-Type": "text/plain"}))
+
+
+def address(settings: Settings, organisation: str | None) -> str:
+    """Where a log's routes begin."""
+    return f"/v1/logs/{quote(organisation or settings.organisation, safe='')}"
+
+
+def told_text(response: httpx.Response) -> str:
+    """The answer's text. Raises ServiceError with the problem's own words."""
+    if not response.is_success:
+        answered(response)
+    return str(response.text)
+
+
+async def rotate_key(settings: Settings, organisation: str | None) -> dict[str, str]:
+    """The name and the new key of a log. Raises StoreError `locked` while a server runs."""
+    async with running(settings) as services:
+        tree = await services.trees.rotate(organisation or settings.organisation)
+        return {"origin": tree.origin, "verifier": tree.verifier}
 
 
 async def fork(settings: Settings, organisation: str | None, reason: str) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from domain.policy import checked
 from events.codec import microseconds
@@ -15,6 +14,7 @@ from service.operations.policies import read_policy
 from service.operations.progress import progress
 from service.operations.reading import log_of
 from service.projections import Query
+from service.proofs.kept import Kept
 from service.settings import Settings, checkpoints_path
 
 
@@ -66,8 +66,8 @@ def _lines(query: Query, settings: Settings, organisation: str, wanted: dict[str
 
 def held_checkpoints(settings: Settings, organisation: str, files: Sequence[Path]) -> tuple[str, ...]:
     """The checkpoints that were kept outside the database: beside it, and in the files that are named."""
-    kept = checkpoints_path(settings) / f"{quote(organisation, safe='')}.checkpoint"
-    return tuple(each.read_text(encoding="utf-8") for each in (*([kept] if kept.exists() else []), *files))
+    kept = Kept(checkpoints_path(settings)).newest(organisation)
+    return (*(() if kept is None else (kept,)), *(each.read_text(encoding="utf-8") for each in files))
 
 
 def told(line: Line) -> str:

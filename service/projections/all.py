@@ -9,8 +9,8 @@ from events.envelope import RecordedEvent
 from events.migrations import Migration
 from events.store import RowChange
 from service.projections import Project, connectors, due, inbox, keys, links, partnerships, people
+from service.proofs.tables import ATTESTED, FORKS, STAMPS
 from service.proofs.tables import DDL as TREES
-from service.proofs.tables import FORKS
 
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(101, "partnerships", partnerships.DDL),
@@ -25,6 +25,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(116, "trees", TREES),
     Migration(117, "forks", FORKS),
     Migration(120, "quota", keys.QUOTA),
+    Migration(121, "attested", ATTESTED),
+    Migration(122, "stamps", STAMPS),
 )
 
 PROJECTIONS: tuple[Project, ...] = (partnerships.project, links.project, keys.project, people.project)

@@ -18,6 +18,8 @@ from events.store import Change, Put, RowChange, Value
 from service.projections import Query, Row
 
 TABLES = ("keys", "sources")
+TOKEN = ("tiles",)
+"""The scopes of a token, which is a key that stands in a path: no route asks for this scope, so that it opens no other."""
 LISTED = (
     e.KeyCreated, e.KeyChanged, e.KeyLimited, e.KeyRevoked, e.SourceCreated, e.SourceChanged, e.SourceWatched, e.SourceRemoved,
 )  # fmt: skip
@@ -89,6 +91,11 @@ class Key(Struct, frozen=True, kw_only=True):
     revoked_at: int | None
     last_used: int | None = None
     requests_per_minute: int | None = None
+
+    @property
+    def is_token(self) -> bool:
+        """Whether it stands in paths, and nowhere else."""
+        return self.scopes == TOKEN
 
 
 class Owned(Struct, frozen=True):
@@ -194,10 +201,10 @@ async def find_key(query: Query, organisation: str, key: str) -> Key | None:
     return _key(rows[0]) if rows else None
 
 
-async def list_keys(query: Query, organisation: str, after: str, limit: int) -> list[Key]:
-    """The organisation's keys, in order."""
-    sql = f"{_KEYS} WHERE keys.organisation = ? AND id > ? ORDER BY id LIMIT ?"
-    return [_key(row) for row in await query(sql, (organisation, after, limit))]
+async def list_keys(query: Query, organisation: str, after: str, limit: int, *, tokens: bool = False) -> list[Key]:
+    """The organisation's keys, or its tokens, in order."""
+    sql = f"{_KEYS} WHERE keys.organisation = ? AND id > ? AND (scopes = ?) = ? ORDER BY id LIMIT ?"
+    return [_key(row) for row in await query(sql, (organisation, after, _json(TOKEN), tokens, limit))]
 
 
 def _key(row: Row) -> Key:

@@ -31,6 +31,40 @@ CREATE TABLE checkpoints (
 ) STRICT;
 """
 
+ATTESTED = """
+ALTER TABLE checkpoints RENAME TO checkpoints_of_one_origin;
+CREATE TABLE checkpoints (
+  organisation TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  note TEXT NOT NULL,
+  PRIMARY KEY (organisation, origin, size)
+) STRICT;
+INSERT INTO checkpoints (organisation, origin, size, note)
+  SELECT kept.organisation, origin, kept.size, note
+  FROM checkpoints_of_one_origin AS kept JOIN trees ON trees.organisation = kept.organisation;
+DROP TABLE checkpoints_of_one_origin;
+CREATE TABLE cosignatures (
+  organisation TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  witness TEXT NOT NULL,
+  line TEXT NOT NULL,
+  PRIMARY KEY (organisation, origin, size, witness)
+) STRICT;
+"""
+
+STAMPS = """
+CREATE TABLE stamps (
+  organisation TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  stamped_at INTEGER NOT NULL,
+  reply BLOB NOT NULL,
+  PRIMARY KEY (organisation, origin, size)
+) STRICT;
+"""
+
 FORKS = "ALTER TABLE trees ADD COLUMN superseded TEXT;"
 
 HASH = 32
@@ -61,19 +95,6 @@ async def read_tiles(query: Query, organisation: str, wanted: Sequence[Tile]) ->
         if rows:
             found[level, number] = split(rows[0][0])
     return found
-
-
-async def find_checkpoint(query: Query, organisation: str, size: int) -> str | None:
-    """The note that was signed for a size."""
-    rows = await query("SELECT note FROM checkpoints WHERE organisation = ? AND size = ?", (organisation, size))
-    return str(rows[0][0]) if rows else None
-
-
-async def newest_checkpoint(query: Query, organisation: str) -> str | None:
-    """The note that was signed last, as the database has it."""
-    sql = "SELECT note FROM checkpoints WHERE organisation = ? ORDER BY size DESC LIMIT 1"
-    rows = await query(sql, (organisation,))
-    return str(rows[0][0]) if rows else None
 
 
 def split(raw: Any) -> list[bytes]:  # noqa: ANN401  # a column, as the driver has it

@@ -5,35 +5,33 @@ was restored or altered: nothing is written or signed then, until somebody decla
 """
 
 import asyncio
-import hashlib
-import secrets
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from msgspec.structs import replace
 
 from domain import events as e
-from events import merkle
 from events.envelope import Context, RecordedEvent
-from events.store import Database, Put, Remove, Value
+from events.store import Change, Database, Put, Remove, RowChange, Value
 from service.asked import Administer, Asked
 from service.errors import ServiceError
-from service.files import sync_folder, whole
 from service.handler import Handler
-from service.proofs.note import Checkpoint, NoteError, Verifier, opened, read_checkpoint, read_verifier, sign
-from service.proofs.tables import HASH, Tree, find_checkpoint, find_tree, newest_checkpoint, read_tiles, split
+from service.proofs.growing import BATCH, take
+from service.proofs.hashes import Hashes
+from service.proofs.kept import Kept, digest
+from service.proofs.log_keys import LogKeys, log_verifiers, retired
+from service.proofs.note import Checkpoint, NoteError, Verifier, opened_by_any, read_checkpoint, sign
+from service.proofs.signed import Signed, find_signed, newest_signed, signed_row
+from service.proofs.tables import Tree, find_tree
 from service.rounds import Rounds
 from service.settings import SettingsError
 from service.vault import Vault
 
-BATCH = 4_096
-"""Entries that are hashed in one transaction."""
 EVERY = 1.0
 """Seconds between two looks at what was recorded."""
+PATIENCE = 2.0
+"""Seconds that somebody waits for the tree to take in what is recorded."""
 STREAM = "log"
 SYSTEM = Context(actor="system")
 
@@ -43,12 +41,13 @@ log = structlog.get_logger()
 class Trees:
     """Grows, signs and proves."""
 
-    def __init__(self, store: Database, handler: Handler, vault: Vault, name: Callable[[], str], folder: Path) -> None:
+    def __init__(self, store: Database, handler: Handler, vault: Vault, name: Callable[[], str], kept: Kept) -> None:
         self._store = store
         self._handler = handler
-        self._vault = vault
+        self._keys = LogKeys(store.query, vault)
         self._name = name
-        self._folder = folder
+        self.kept = kept
+        self.hashes = Hashes(store.query)
         self._behind: set[str] = set()
         self._locks: dict[str, asyncio.Lock] = {}
         self.rounds = Rounds("trees", self._round, EVERY)
@@ -74,9 +73,18 @@ class Trees:
     async def grow(self, organisation: str) -> int:
         """Take every entry that is recorded into the tree; its size."""
         while True:
-            size, count = await self._store.alone(lambda database: _grow(database, organisation))
+            size, count = await self._store.alone(lambda database: take(database, organisation, BATCH))
             if count < BATCH:
                 return int(size)
+
+    async def caught_up(self, organisation: str) -> int:
+        """As `grow`, for somebody who waits. Raises ServiceError `busy` after two seconds; the tree goes on growing."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self.grow(organisation)
+        except TimeoutError:
+            self._behind.add(organisation)
+            raise ServiceError("busy", "The tree has not yet taken in all that is recorded; try again.") from None
 
     # --- checkpoints -------------------------------------------------------------------------------------------------
 
@@ -88,6 +96,10 @@ class Trees:
                 return known
             return await self._begin(organisation, self._origin(organisation))
 
+    async def verifiers(self, organisation: str, tree: Tree) -> list[Verifier]:
+        """Every key under the tree's name, the present one last."""
+        return await log_verifiers(self._store.query, organisation, tree)
+
     def _origin(self, organisation: str) -> str:
         return f"{self._name()}/{quote(organisation, safe='')}"
 
@@ -95,72 +107,74 @@ class Trees:
         self, organisation: str, origin: str, before: Sequence[e.Event] = (), superseded: str | None = None
     ) -> Tree:
         """Begin a tree with a key of its own, in the place of an older one: all in one commit with the events that say so."""
-        private = secrets.token_bytes(32)
-        public = Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        verifier = Verifier(origin, public)
-        wrapped = await self._vault.wrap(organisation, _holder(verifier.text), private)
+        verifier, private = await self._keys.mint(organisation, origin)
         whose: dict[str, Value] = {"organisation": organisation}
         values: dict[str, Value] = {"origin": origin, "verifier": verifier.text, "size": 0, "superseded": superseded}
-        rows = (
-            Remove("tree_tiles", whose), Remove("checkpoints", whose), Put("trees", whose, values),
-            Put("secrets", {**whose, "holder": _holder(verifier.text)}, {"wrapped": wrapped}),
-        )  # fmt: skip
+        rows = (Remove("tree_tiles", whose), Put("trees", whose, values), private)
+        await self._announce(organisation, verifier, rows, before)
+        return Tree(origin, verifier.text, 0, superseded)
+
+    async def _announce(
+        self, organisation: str, verifier: Verifier, rows: tuple[RowChange, ...], before: Sequence[e.Event] = ()
+    ) -> None:
+        """Write a key's rows together with the events that say so."""
+        events = (*before, e.LogKeyAdded(key=verifier.text))
         asked = Asked(
-            organisation=organisation, stream=STREAM, command=Administer(events=(*before, e.LogKeyAdded(key=verifier.text))),
-            context=SYSTEM, rows=rows,
+            organisation=organisation, stream=STREAM, command=Administer(events=events), context=SYSTEM, rows=rows,
         )  # fmt: skip
         await self._handler.handle(asked)
-        return Tree(origin, verifier.text, 0, superseded)
+
+    async def rotate(self, organisation: str) -> Tree:
+        """Go on under the same name with a new key: the next checkpoint is signed by both, then the old one can sign no more.
+
+        Raises ServiceError `forked` where the log does not contain the newest kept checkpoint.
+        """
+        tree = await self.tree(organisation)
+        if (trouble := await self.fork_of(organisation, tree)) is not None:
+            raise ServiceError("forked", trouble)
+        verifier, private = await self._keys.mint(organisation, tree.origin)
+        change = Change("trees", {"organisation": organisation}, {"verifier": verifier.text})
+        await self._announce(organisation, verifier, (change, private))
+        await self.checkpoint(organisation)
+        return replace(tree, verifier=verifier.text)
 
     async def checkpoint(self, organisation: str) -> str:
         """A signed note over everything that is recorded, kept outside the database before it is told.
 
-        Raises ServiceError `forked` where the log does not contain the newest kept one.
+        Raises ServiceError `forked` where the log does not contain the newest kept one, `busy` where it takes too long.
         """
         tree = await self.tree(organisation)
+        await self.caught_up(organisation)
         async with self._locks.setdefault(organisation, asyncio.Lock()):
             size = await self.grow(organisation)
-            known = await find_checkpoint(self._store.query, organisation, size)
+            known = await find_signed(self._store.query, organisation, tree.origin, size)
             if known is not None:
-                return known
+                return known.note
             if (trouble := await self.fork_of(organisation, tree)) is not None:
                 raise ServiceError("forked", trouble)
-            root = await self.root(organisation, size)
-            verifier = read_verifier(tree.verifier)
-            note = sign(Checkpoint(tree.origin, size, root).text, verifier, await self._private(organisation, tree))
-            await asyncio.to_thread(_keep, self._kept(organisation), note)
-            row = Put("checkpoints", {"organisation": organisation, "size": size}, {"note": note})
-            await self._store.write([row])
+            root = await self.hashes.root(organisation, size)
+            signers = await self._keys.signers(organisation, tree)
+            note = sign(Checkpoint(tree.origin, size, root).text, *signers)
+            await asyncio.to_thread(self.kept.keep, organisation, note)
+            ended = [retired(organisation, verifier) for verifier, _ in signers if verifier.text != tree.verifier]
+            await self._store.write([signed_row(organisation, Signed(tree.origin, size, note)), *ended])
             return note
-
-    async def _private(self, organisation: str, tree: Tree) -> bytes:
-        sql = "SELECT wrapped FROM secrets WHERE organisation = ? AND holder = ?"
-        ((wrapped,),) = await self._store.query(sql, (organisation, _holder(tree.verifier)))
-        return await self._vault.unwrap(organisation, _holder(tree.verifier), bytes(wrapped))  # type: ignore[arg-type]  # a BLOB
 
     # --- what was kept outside -----------------------------------------------------------------------------------------
 
-    def _kept(self, organisation: str) -> Path:
-        return self._folder / f"{quote(organisation, safe='')}.checkpoint"
-
-    def held(self, organisation: str) -> str | None:
-        """The newest checkpoint that was kept outside the database."""
-        path = self._kept(organisation)
-        return path.read_text(encoding="utf-8") if path.exists() else None
-
     async def fork_of(self, organisation: str, tree: Tree) -> str | None:
         """What is wrong where the log does not contain the newest kept checkpoint."""
-        note = self.held(organisation)
+        note = self.kept.newest(organisation)
         if note is None:
             return None
         try:
-            kept = read_checkpoint(opened(note, [read_verifier(tree.verifier)]))
+            kept = read_checkpoint(opened_by_any(note, await self.verifiers(organisation, tree)))
         except NoteError as error:
-            return f"The kept checkpoint {self._kept(organisation)} is not this log's: {error}"
+            return f"The kept checkpoint {self.kept.path(organisation)} is not this log's: {error}"
         size = await self.grow(organisation)
         if kept.size > size:
             return f"The log has {size} entries, but {kept.size} were signed: the database is older than the newest checkpoint."
-        if await self.root(organisation, kept.size) != kept.root:
+        if await self.hashes.root(organisation, kept.size) != kept.root:
             return f"The first {kept.size} entries of the log are not those that were signed."
         return None
 
@@ -177,15 +191,15 @@ class Trees:
                 raise SettingsError(message)
 
     async def _trouble(self, organisation: str) -> str | None:
-        tree, note = await find_tree(self._store.query, organisation), self.held(organisation)
+        tree, note = await find_tree(self._store.query, organisation), self.kept.newest(organisation)
         if tree is None:
             return None if note is None else "checkpoints of this log were signed, but the database knows no tree."
-        if note is not None and tree.superseded == _digest(note):
-            self._set_aside(organisation)  # the fork was declared; only this was left of it
-        elif note is None and (newest := await newest_checkpoint(self._store.query, organisation)) is not None:
+        if note is not None and tree.superseded == digest(note):
+            self.kept.set_aside(organisation)  # the fork was declared; only this was left of it
+        elif note is None and (newest := await newest_signed(self._store.query, organisation, tree.origin)) is not None:
             # Nobody can tell any more whether the database is older than what was signed; from now on it is told again.
-            log.warning("kept_checkpoint_missing", organisation=organisation, folder=str(self._folder))
-            await asyncio.to_thread(_keep, self._kept(organisation), newest)
+            log.warning("kept_checkpoint_missing", organisation=organisation, folder=str(self.kept.folder))
+            await asyncio.to_thread(self.kept.keep, organisation, newest.note)
         return await self.fork_of(organisation, tree)
 
     async def fork(self, organisation: str, reason: str) -> Tree:
@@ -194,97 +208,10 @@ class Trees:
         What was kept is set aside last: until the fork is durable, it goes on refusing.
         """
         head = (await self._store.head(organisation)).position
-        known, note = await find_tree(self._store.query, organisation), self.held(organisation)
+        known, note = await find_tree(self._store.query, organisation), self.kept.newest(organisation)
         base = self._origin(organisation) if known is None else known.origin.partition("/fork-")[0]
         forked = e.LogForked(at=head, reason=reason)
-        superseded = None if note is None else _digest(note)
+        superseded = None if note is None else digest(note)
         tree = await self._begin(organisation, f"{base}/fork-{head}", (forked,), superseded)
-        self._set_aside(organisation)
+        self.kept.set_aside(organisation)
         return tree
-
-    def _set_aside(self, organisation: str) -> None:
-        """Keep the checkpoint that a fork has superseded under another name: it proves what was signed before."""
-        path = self._kept(organisation)
-        if path.exists():
-            size = read_checkpoint(path.read_text(encoding="utf-8").rpartition("\n\n")[0] + "\n").size
-            path.rename(path.with_suffix(f".forked-{size}"))
-            sync_folder(path.parent)
-
-    # --- proofs --------------------------------------------------------------------------------------------------------
-
-    async def root(self, organisation: str, size: int) -> bytes:
-        """The root of the first entries."""
-        return merkle.root(size, await self._read(organisation, merkle.peaks(0, size)))
-
-    async def inclusion(self, organisation: str, index: int, size: int) -> list[bytes]:
-        """The audit path of an entry."""
-        asked: list[merkle.Node] = []
-        merkle.inclusion(index, size, _noting(asked))
-        return merkle.inclusion(index, size, await self._read(organisation, asked))
-
-    async def consistency(self, organisation: str, old: int, new: int) -> list[bytes]:
-        """The proof that the log of one size began as the log of an older one."""
-        asked: list[merkle.Node] = []
-        merkle.consistency(old, new, _noting(asked))
-        return merkle.consistency(old, new, await self._read(organisation, asked))
-
-    async def tile(self, organisation: str, level: int, number: int, width: int) -> bytes | None:
-        """The hashes of a tile, as many as are asked for; None where the tree does not reach that far."""
-        found = (await read_tiles(self._store.query, organisation, [(level, number)])).get((level, number), [])
-        return b"".join(found[:width]) if len(found) >= width else None
-
-    async def _read(self, organisation: str, nodes: Any) -> merkle.Read:  # noqa: ANN401  # any iterable of nodes
-        tiles = await read_tiles(self._store.query, organisation, sorted(merkle.needed(nodes)))
-        return merkle.reader(lambda where: tiles.get(where, []))
-
-
-def _noting(asked: list[merkle.Node]) -> merkle.Read:
-    """Answers nothing true, and notes what was asked."""
-
-    def read(level: int, index: int) -> bytes:
-        asked.append((level, index))
-        return bytes(HASH)
-
-    return read
-
-
-def _holder(verifier: str) -> str:
-    return f"log/{verifier}"
-
-
-def _grow(database: Any, organisation: str) -> tuple[int, int]:  # noqa: ANN401  # a connection, as the driver has it
-    """Take the next entries into the tiles, in one transaction: (size, how many were taken)."""
-    row = database.execute("SELECT size FROM trees WHERE organisation = ?", (organisation,)).fetchone()
-    size = row[0] if row else 0
-    sql = "SELECT entry FROM events WHERE organisation = ? AND position > ? ORDER BY position LIMIT ?"
-    entries = [each for (each,) in database.execute(sql, (organisation, size, BATCH))]
-    if not entries or row is None:
-        return size, 0
-    tiles: dict[merkle.Tile, list[bytes]] = {}
-    one = "SELECT hashes FROM tree_tiles WHERE organisation = ? AND level = ? AND number = ?"
-    level, count = 0, size
-    while count:
-        number, width = divmod(count, merkle.TILE_WIDTH)
-        if width:
-            (raw,) = database.execute(one, (organisation, level, number)).fetchone()
-            tiles[level, number] = split(raw)
-        level, count = level + 1, number
-    grown = merkle.grown(size, map(merkle.leaf_hash, entries), tiles)
-    put = (
-        "INSERT INTO tree_tiles (organisation, level, number, hashes) VALUES (?, ?, ?, ?) "
-        "ON CONFLICT (organisation, level, number) DO UPDATE SET hashes = excluded.hashes"
-    )
-    database.executemany(put, [(organisation, *where, b"".join(hashes)) for where, hashes in tiles.items()])
-    database.execute("UPDATE trees SET size = ? WHERE organisation = ?", (grown, organisation))
-    return grown, len(entries)
-
-
-def _keep(path: Path, note: str) -> None:
-    """Put a note in the place of the older one, durably."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with whole(path) as file:
-        file.write(note.encode())
-
-
-def _digest(note: str) -> str:
-    return hashlib.sha256(note.encode()).hexdigest()

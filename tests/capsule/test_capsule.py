@@ -21,11 +21,13 @@ from service.capsule.main import main
 from service.errors import ServiceError
 from service.operations.capsule import BESIDE, ROOT, Wanted, _modules, make_capsule
 from service.operations.log import checkpoint
+from service.proofs.note import Verifier
 from service.settings import SettingsError
 from tests.service.processes import noces
 from tests.service.story import honeymoon, power_sharing
 from tests.service.world import Time, ask, client, make_key, open_partnership, say, settings_of, started
 
+STRANGER = Verifier("noces.example/acme", bytes(32)).text
 RISKY = "<script>alert(1)</script> & Fils"
 
 
@@ -212,6 +214,26 @@ async def test_a_capsule_that_ends_before_a_kept_checkpoint_is_found_out(tmp_pat
     capsys.readouterr()
     assert check(tmp_path / "capsule.zip", "--checkpoint", tmp_path / "kept") == 1
     assert "no such entries" in capsys.readouterr().out
+
+
+async def test_a_log_whose_key_was_changed_shows_heads_of_both_and_no_other_key(tmp_path, capsys):
+    settings = settings_of(tmp_path)
+    async with started(settings, Time()) as services, client(services, await make_key(services)) as http:
+        await honeymoon(http)
+        before = await services.trees.checkpoint("acme")
+        old = (await services.trees.tree("acme")).verifier
+        await services.trees.rotate("acme")
+    told = await make_capsule(settings, tmp_path / "capsule.zip", Wanted(organisation="acme"))
+    assert told["key"] != old
+    (tmp_path / "kept").write_text(before)
+    assert check(tmp_path / "capsule.zip", "--checkpoint", tmp_path / "kept") == 0
+    with zipfile.ZipFile(tmp_path / "capsule.zip") as file:
+        assert file.read("log/keys").decode().split() == [old, told["key"]]
+        file.extractall(tmp_path / "capsule")
+    capsys.readouterr()
+    edit("log/keys", old, f"{old}\n{STRANGER}")(tmp_path / "capsule")
+    assert check(tmp_path / "capsule") == 1
+    assert f"key: expected a key that the log announces in its entries, found {STRANGER}" in capsys.readouterr().out
 
 
 # --- changed -------------------------------------------------------------------------------------------------------------

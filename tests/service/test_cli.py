@@ -173,6 +173,18 @@ def test_a_connector_file_that_is_wrong_is_explained(run, tmp_path):
 # --- what commands do ----------------------------------------------------------------------------------------------
 
 
+def test_tokens_are_created_listed_and_revoked(run):
+    status, said, error = run("log", "token", "create", "--name", "mirror", "--expires", "90d", "--json")
+    assert (status, error) == (0, "")
+    made = json.loads(said)
+    (listed,) = json.loads(run("log", "token", "list", "--json")[1])
+    assert (listed["id"], listed["name"], listed["revoked_at"]) == (made["id"], "mirror", None)
+    assert run("log", "token", "list")[1] == f"{made['id']}  mirror\n"
+    assert run("log", "token", "revoke", made["id"])[:2] == (0, f"{made['id']} is revoked.\n")
+    assert run("log", "token", "list")[1] == f"{made['id']}  mirror  revoked\n"
+    one_sentence(run("log", "token", "revoke", made["id"]), "no token")
+
+
 def test_keys_are_created_listed_and_revoked(run):
     status, said, error = run(
         "keys", "create", "--scopes", "read,write", "--name", "ci", "--side", "partner", "--expires", "90d", "--json"

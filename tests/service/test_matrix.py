@@ -20,8 +20,10 @@ from service.api.all import ROUTES
 from service.api.route import ANY_KEY, FOR_BOTH_SIDES, ORGANISATION_WIDE, PUBLIC, Route
 from service.api.serving import build
 from service.auth import OPERATOR, SCOPES
+from service.proofs.signed import stamped_row
 from tests.service.senders import LINKS, SECRET, incident, signed
 from tests.service.story import power_struggle
+from tests.service.witnesses import Witness
 from tests.service.world import (
     Time,
     client,
@@ -49,6 +51,8 @@ class Row(Struct, kw_only=True):
     fill: dict[str, str] = {}
     """Names in the path to names of targets."""
     body: Any = None
+    text: str | None = None
+    """The target that is sent as plain text, in the place of a body."""
     query: str = ""
     headers: dict[str, str] = {}
     answers: int = 200
@@ -59,6 +63,7 @@ class Row(Struct, kw_only=True):
     """A body that speaks for the client, which a partner's key may not send."""
 
 
+WITNESS = Witness()
 ID = {"id": "partnership"}
 LINK = {"id": "partnership", "system": "system", "kind": "kind", "external_id": "external_id"}
 FACT = {"type": "incident.raised", "incident": "i-1", "priority": 2}
@@ -74,6 +79,16 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/v1/events/{position:str}/proof"): Row(fill={"position": "position"}, finds="position"),
     ("GET", "/v1/logs/{log:str}"): Row(fill={"log": "log"}, finds="log"),
     ("GET", "/v1/logs/{log:str}/checkpoint"): Row(fill={"log": "log"}, finds="log"),
+    ("GET", "/v1/logs/{log:str}/checkpoints"): Row(fill={"log": "log"}, finds="log"),
+    ("POST", "/v1/logs/{log:str}/checkpoints/{size:str}/timestamp"): Row(
+        fill={"log": "log", "size": "size"}, text="note", headers={"Content-Type": "application/timestamp-reply"},
+        answers=422, finds="log",
+    ),
+    ("GET", "/v1/logs/{log:str}/checkpoints/{size:str}/timestamp"): Row(fill={"log": "log", "size": "size"}, finds="log"),
+    ("POST", "/v1/logs/{log:str}/tokens"): Row(fill={"log": "log"}, body={"name": "mirror"}, answers=201, finds="log"),
+    ("GET", "/v1/logs/{log:str}/tokens"): Row(fill={"log": "log"}, finds="log"),
+    ("DELETE", "/v1/logs/{log:str}/tokens/{id:str}"): Row(fill={"log": "log", "id": "token"}, answers=204, finds="log"),
+    ("POST", "/v1/logs/{log:str}/witness"): Row(fill={"log": "log"}, text="note", finds="log"),
     ("GET", "/v1/logs/{log:str}/consistency"): Row(fill={"log": "log"}, finds="log"),
     ("GET", "/v1/logs/{log:str}/tile/{tile:path}"): Row(fill={"log": "log", "tile": "tile"}, finds="log"),
     ("GET", "/v1/partnerships/{id:str}/events"): Row(fill=ID),
@@ -125,7 +140,7 @@ ROWS: dict[tuple[str, str], Row] = {
 }  # fmt: skip
 
 PUBLIC_ROUTES = {
-    "/hooks/{source:str}", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{name:str}",
+    "/hooks/{source:str}", "/t/{token:str}/checkpoint", "/t/{token:str}/tile/{tile:path}", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{name:str}",
 }  # fmt: skip
 """What needs no key, and nothing else: a new public route is written here by hand, or the test fails."""
 
@@ -152,7 +167,9 @@ async def world(tmp_path_factory):
     clock = Time()
     tmp_path = tmp_path_factory.mktemp("matrix")
     async with AsyncExitStack() as stack:
-        services = await stack.enter_async_context(started(settings_of(tmp_path), clock))
+        services = await stack.enter_async_context(
+            started(settings_of(tmp_path, witnesses=WITNESS.verifier.text), clock)
+        )
         app = build(services)
 
         async def keyed(*scopes: Any, **chosen: Any) -> httpx.AsyncClient:
@@ -207,10 +224,15 @@ async def targets(services: Any, owner: httpx.AsyncClient, second: httpx.AsyncCl
     found = (await owner.post("/v1/persons/find", json={"name": name})).json()
     made = await owner.post("/v1/connectors", json={"toml": CONNECTOR.replace("{n}", str(n))})
     assert made.status_code == 201, made.text
+    note = (await owner.get("/v1/logs/acme/checkpoint")).text
+    stands = await services.attested.find("acme", int(note.split("\n")[1]))
+    await services.store.write([stamped_row("acme", replace(stands, stamped_at=services.clock()), b"a reply")])
     return {
         "partnership": partnership, "source": source, "override": override, "inbox": delivery["id"], "version": "1",
         "key": (await owner.post("/v1/keys", json={"scopes": ["read"]})).json()["id"],
+        "token": (await owner.post("/v1/logs/acme/tokens", json={"name": "mirror"})).json()["id"],
         "position": str((await get(owner, f"/v1/partnerships/{partnership}"))["position"]),
+        "note": WITNESS.cosigned(note), "size": str(stands.size),
         "connector": f"own-{n}", "log": "acme", "tile": "0/000.p/5", "person": found["id"], "name": name, "text": str(written["events"][0]["position"]), "system": "jira", "kind": "project", "external_id": f"P{n}",
     }  # fmt: skip
 
@@ -220,6 +242,9 @@ async def ask(http: httpx.AsyncClient, route: Route, targets: dict[str, str], bo
     path = re.sub(r"\{(\w+):\w+\}", lambda found: targets[row.fill[found[1]]], route.path) + row.query
     path = path.replace("{partnership}", targets["partnership"])
     body = row.body if body is ... else body
+    if row.text is not None:
+        headers = {"Content-Type": "text/plain", **row.headers}
+        return await http.request(route.method, path, content=targets[row.text].encode(), headers=headers)
     if body is None:
         return await http.request(route.method, path, headers=row.headers)
     text = json.dumps(body).replace("{partnership}", targets["partnership"]).replace("{name}", targets["name"])
@@ -403,6 +428,7 @@ async def test_what_is_anothers_takes_as_long_as_what_is_missing(world, record_p
 ACTS = {
     ("POST", "/v1/keys"): "key.created", ("PATCH", "/v1/keys/{id:str}"): "key.changed",
     ("POST", "/v1/keys/{id:str}/rotate"): "key.rotated", ("DELETE", "/v1/keys/{id:str}"): "key.revoked",
+    ("POST", "/v1/logs/{log:str}/tokens"): "key.created", ("DELETE", "/v1/logs/{log:str}/tokens/{id:str}"): "key.revoked",
     ("POST", "/v1/policies"): "policy.adopted", ("POST", "/v1/persons/{id:str}/erase"): "person.erased",
     ("POST", "/v1/events/{position:str}/erase"): "text.erased", ("POST", "/v1/overrides/{id:str}/approve"): "override.approved",
     ("POST", "/v1/sources"): "source.created", ("PATCH", "/v1/sources/{id:str}"): "source.changed",
@@ -415,6 +441,7 @@ NO_ACTS = {
     ("POST", "/v1/partnerships"), ("POST", "/v1/partnerships/{id:str}/facts"), ("POST", "/v1/facts"),
     ("POST", "/v1/partnerships/{id:str}/transitions"), ("POST", "/v1/inbox/{id:str}/replay"), ("POST", "/v1/inbox/replay"),
     ("POST", "/v1/rebuild"), ("POST", "/v1/persons/find"), ("POST", "/v1/audits"),
+    ("POST", "/v1/logs/{log:str}/witness"), ("POST", "/v1/logs/{log:str}/checkpoints/{size:str}/timestamp"),
 }  # fmt: skip
 """What writes facts of partnerships, or nothing."""
 

@@ -62,7 +62,7 @@ def test_a_key_says_itself_again_and_is_checked():
 
 def test_what_is_signed_opens_with_its_own_key_alone():
     one, other = (Verifier("example.com/log", _public(bytes([n]) * 32)) for n in (1, 2))
-    note = sign(Checkpoint("example.com/log", 3, bytes(32)).text, one, b"\x01" * 32)
+    note = sign(Checkpoint("example.com/log", 3, bytes(32)).text, (one, b"\x01" * 32))
     assert read_checkpoint(opened(note, [one])) == Checkpoint("example.com/log", 3, bytes(32))
     with pytest.raises(NoteError):
         opened(note, [other])
@@ -292,9 +292,9 @@ async def test_a_tree_that_was_exchanged_behind_a_signed_head_is_refused(tmp_pat
 
 
 @asynccontextmanager
-async def older_copy(folder, clock):
+async def older_copy(folder, clock, **chosen):
     """A database restored from before the newest checkpoint was signed, and its key."""
-    settings = settings_of(folder)
+    settings = settings_of(folder, **chosen)
     async with started(settings, clock) as services:
         key = await make_key(services)
         async with client(services, key) as http:
