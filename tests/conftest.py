@@ -6,6 +6,12 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Here, before anything imports them: what tests share asserts too, and is to say what it saw.
+pytest.register_assert_rewrite(
+    "tests.events.contract", "tests.service.exports.ocel_rules", "tests.service.processes", "tests.service.story",
+    "tests.service.world",
+)  # fmt: skip
+
 UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 settings.register_profile("default", max_examples=25, deadline=None, suppress_health_check=UNHURRIED)

@@ -13,14 +13,12 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("tests.events.contract")
-
-from events.lock import lock_path, read_lock  # noqa: E402 (after the rewrite)
-from events.migrations import Migration, in_order  # noqa: E402
-from events.rows import statement  # noqa: E402
-from events.sqlite import LOG_STEPS, PRAGMAS, SqliteStore  # noqa: E402
-from events.store import Append, Appended, Change, Failed, Put, Remove, Snapshot, StoreError  # noqa: E402
-from tests.events.contract import CONTEXT, NOON, NOTES, ORG, append, event, note, reasons, whole, written  # noqa: E402
+from events.lock import lock_path, read_lock
+from events.migrations import Migration, in_order
+from events.rows import statement
+from events.sqlite import LOG_STEPS, PRAGMAS, SqliteStore
+from events.store import Append, Appended, Change, Failed, Put, Remove, Snapshot, StoreError
+from tests.events.contract import CONTEXT, NOON, NOTES, ORG, append, event, note, reasons, whole, written
 
 CHILD = Path(__file__).with_name("child.py")
 ROOT = Path(__file__).parents[2]

@@ -4,12 +4,10 @@ from datetime import datetime
 
 import pytest
 
-pytest.register_assert_rewrite("tests.events.contract")
-
-from events.memory import MemoryStore  # noqa: E402 (after the rewrite)
-from events.migrations import Migration  # noqa: E402
-from events.sqlite import SqliteStore  # noqa: E402
-from tests.events.contract import NOON, NOTES, StoreContract  # noqa: E402
+from events.memory import MemoryStore
+from events.migrations import Migration
+from events.sqlite import SqliteStore
+from tests.events.contract import NOON, NOTES, StoreContract
 
 
 class MemoryWorld:

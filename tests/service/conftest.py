@@ -5,11 +5,9 @@ from contextlib import AsyncExitStack
 import pytest
 import pytest_asyncio
 
-pytest.register_assert_rewrite("tests.service.world", "tests.service.story", "tests.service.processes")
-
-from service.api.serving import build  # noqa: E402 (after the rewrite)
-from tests.service.processes import Server, free_port  # noqa: E402 (after the rewrite)
-from tests.service.world import Time, client, make_key, settings_of, started  # noqa: E402 (after the rewrite)
+from service.api.serving import build
+from tests.service.processes import Server, free_port
+from tests.service.world import Time, client, make_key, settings_of, started
 
 
 @pytest.fixture

@@ -24,8 +24,6 @@ from tests.service.world import (
     started,
 )
 
-pytest.register_assert_rewrite("tests.service.exports.ocel_rules")
-
 NAME = "Agnès Quillfeather"
 TEXT = 'Xylophones & "trumpets" <were> promised:\n\tby \x01\x1b\ufffe\U0001f3ba in May'
 CLIENT = 'Müller & Söhne <GmbH>, "Nord"'
