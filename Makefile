@@ -1,9 +1,9 @@
 # Everything a fresh machine needs is python3 (3.11 or newer), make and a package index.
-# PYTHON=python3.12 picks another interpreter; TEST_FLAGS="-n 2 -k stage" is handed to pytest;
+# PYTHON=python3.12 picks another interpreter; TEST_FLAGS="-k stage" is handed to pytest in place of two workers;
 # LOCK_FLAGS=--upgrade makes `make lock` take the newest releases instead of keeping the pins it can.
 
 PYTHON ?= python3
-TEST_FLAGS ?=
+TEST_FLAGS ?= -n 2 --dist loadgroup
 LOCK_FLAGS ?=
 
 VENV := .venv

@@ -10,6 +10,7 @@ import pytest
 
 from bench.rows import Row
 
+pytestmark = pytest.mark.xdist_group("bench")  # one worker makes what all of them look at
 ROOT = Path(__file__).parent.parent
 ROWS = [
     "http",

@@ -27,6 +27,7 @@ from tests.service.processes import noces
 from tests.service.story import honeymoon, power_sharing
 from tests.service.world import Time, ask, client, make_key, open_partnership, say, settings_of, started
 
+pytestmark = pytest.mark.xdist_group("capsule")  # one worker makes what all of them look at
 STRANGER = Verifier("noces.example/acme", bytes(32)).text
 RISKY = "<script>alert(1)</script> & Fils"
 

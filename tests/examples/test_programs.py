@@ -10,6 +10,8 @@ from tests.examples.logs import CRM, HELPDESK, SMALL, US_CONTRACTS, first_rows, 
 from tests.examples.programs import audit, begin, replayed, run, tell
 from tests.service.processes import Server
 
+pytestmark = pytest.mark.xdist_group("examples")  # one worker makes what all of them look at
+
 
 class Case(NamedTuple):
     """A log, and what must come out of it; `accepted` counts facts and transitions, `stages` flags and overlaps too."""

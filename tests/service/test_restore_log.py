@@ -17,6 +17,7 @@ from tests.service.processes import noces
 from tests.service.story import honeymoon, power_sharing
 from tests.service.world import Time, ask, client, get, make_key, open_partnership, say, settings_of, started
 
+pytestmark = pytest.mark.xdist_group("restore")  # one worker makes what all of them look at
 TABLES = ("claims", "due", "partnerships", "links", "keys", "sources", "heads")
 
 
