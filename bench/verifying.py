@@ -42,7 +42,7 @@ async def _verified(built: Built, *, strict: bool) -> dict[str, object]:
     store = await SqliteStore.open_readonly(built.path)
     try:
         line: dict[str, dict[str, object]] = {}
-        async for line in verify(store.query, Verification(organisation=built.organisation, strict=strict)):
+        async for line in verify(store.query, Verification(organisation=built.organisation, strict=strict, alone=True)):
             if "finding" in line:
                 raise ValueError(f"The log that was made does not verify: {line}.")
         return line["result"]

@@ -7,8 +7,8 @@ the start. The work on the bytes is done beside the event loop.
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -31,6 +31,8 @@ _sorted = msgspec.json.Encoder(order="sorted").encode
 _unpack = msgspec.msgpack.Decoder(Partnership).decode
 
 Line = dict[str, Any]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Verification(Struct, kw_only=True):
@@ -42,6 +44,8 @@ class Verification(Struct, kw_only=True):
     strict: bool = False
     partnerships: frozenset[str] | None = None
     """Only these partnerships in the second pass; the first one always reads the whole log."""
+    alone: bool = False
+    """Whether nobody else waits for the event loop: the work is then done on it, and not beside it."""
     held: tuple[str, ...] = ()
     """Signed checkpoints that were kept outside the database."""
 
@@ -78,7 +82,7 @@ class _Verifying:
         leaves = Leaves(heads)
         async for page in ahead(log_pages(self._query, self._wanted.organisation, self._end)):
             tiles = await read_leaves(self._query, self._wanted.organisation, page)
-            for each in await asyncio.to_thread(lambda: [*self._entries.check(page), *leaves.check(page, tiles)]):  # noqa: B023  # awaited at once
+            for each in await self._work(lambda: [*self._entries.check(page), *leaves.check(page, tiles)]):  # noqa: B023  # awaited at once
                 yield self._tell(each)
             yield self._progress(page[-1].position)
         if self._wanted.known_at is None:
@@ -91,7 +95,7 @@ class _Verifying:
         names = sorted(self._entries.streams)
         async for stream, page, last in ahead(streams(self._query, self._wanted.organisation, names, self._end)):
             second = second or _Stream(self._wanted, self._entries, stream)
-            await asyncio.to_thread(second.take, page)
+            await self._work(second.take, page)
             seen += len(page)
             if not last:
                 continue
@@ -102,11 +106,22 @@ class _Verifying:
             second = None
 
     async def _end_of(self, second: "_Stream") -> list[Finding]:
-        found = await asyncio.to_thread(second.end)
+        found = await self._work(second.end)
         if second.is_partnership:
             self._total.update(second.line())
         if self._wanted.known_at is None:
-            found += await _compare(self._query, self._models, second)
+            found += await self._compare(second)
+        return found
+
+    async def _compare(self, second: "_Stream") -> list[Finding]:
+        """Where tables and snapshots are not what the stream's events make of them."""
+        if second.is_broken:
+            return []
+        made = await self._work(self._models.made, second.rows)
+        found = await self._models.differences(self._query, made, second.stream)
+        sql = "SELECT version, fold, state FROM snapshots WHERE organisation = ? AND stream = ?"
+        for version, made_by, raw in await self._query(sql, (self._models.organisation, second.stream)):
+            found += await self._work(second.compare_snapshot, int(str(version)), int(str(made_by)), raw)  # type: ignore[arg-type]  # the table is STRICT
         return found
 
     async def at_the_end(self) -> AsyncIterator[Line]:
@@ -114,6 +129,9 @@ class _Verifying:
         if self._wanted.known_at is None and self._wanted.partnerships is None:
             for each in await self._models.surplus(self._query):
                 yield self._tell(each)
+
+    async def _work(self, work: Callable[P, T], *values: P.args, **named: P.kwargs) -> T:
+        return work(*values, **named) if self._wanted.alone else await asyncio.to_thread(work, *values, **named)
 
     def result(self) -> Line:
         """What it came to."""
@@ -225,15 +243,3 @@ class _Stream:
             code=code, position=position, partnership=self.identifier, stream=self.stream, version=version,
             expected=expected, found=found,
         )  # fmt: skip
-
-
-async def _compare(query: Query, models: Models, second: _Stream) -> list[Finding]:
-    """Where tables and snapshots are not what the stream's events make of them."""
-    if second.is_broken:
-        return []
-    made = await asyncio.to_thread(models.made, second.rows)
-    found = await models.differences(query, made, second.stream)
-    sql = "SELECT version, fold, state FROM snapshots WHERE organisation = ? AND stream = ?"
-    for version, made_by, raw in await query(sql, (models.organisation, second.stream)):
-        found += await asyncio.to_thread(second.compare_snapshot, int(str(version)), int(str(made_by)), raw)  # type: ignore[arg-type]  # the table is STRICT
-    return found

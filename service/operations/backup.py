@@ -82,7 +82,7 @@ async def _proven(path: Path, original: Query | None) -> list[Told]:
 
 async def _result(query: Query, organisation: str) -> Told:
     result: Told = {}
-    async for line in verify(query, Verification(organisation=organisation)):
+    async for line in verify(query, Verification(organisation=organisation, alone=True)):
         result = line.get("result", result)
     return result
 

@@ -67,7 +67,9 @@ async def _redecide(checking: Checking, tell: Callable[[Line], None], *, strict:
         )
         try:
             await restore_log(store, checking.manifest["log"], _lines(checking), far)
-            async for line in verify(store.query, Verification(organisation=checking.manifest["log"], strict=strict)):
+            async for line in verify(
+                store.query, Verification(organisation=checking.manifest["log"], strict=strict, alone=True)
+            ):
                 if "progress" in line:
                     far(line["progress"]["position"], line["progress"]["of"])
                 elif "finding" in line:

@@ -49,7 +49,7 @@ def _lines(query: Query, settings: Settings, organisation: str, wanted: dict[str
         return verify(
             query,
             Verification(
-                organisation=organisation, known_at=known_at, strict=bool(wanted.get("strict")), partnerships=only,
+                organisation=organisation, known_at=known_at, strict=bool(wanted.get("strict")), partnerships=only, alone=True,
                 held=held_checkpoints(settings, organisation, wanted.get("checkpoints") or ()),
             ),
         )  # fmt: skip
