@@ -49,6 +49,12 @@ class Entries:
             if row.type == e.PolicyAdopted.type and isinstance(data := row.happened().data, e.PolicyAdopted):
                 self.adopted.take(row.position, data.version, data.policy)
 
+    def expect(self, streams: Iterable[str], policies: Iterable[Row]) -> None:
+        """What another reads at the same time: which streams there are, and the policies that were adopted."""
+        self.streams = dict.fromkeys(streams, 0)
+        for row in policies:
+            self._check_data(row, [])  # what is wrong with it is told where it is read by position
+
     def _check_place(self, row: Row, found: list[Finding]) -> None:
         if row.position != self.position + 1:
             found.append(at_row(row, "position", str(self.position + 1), str(row.position), self.position + 1))

@@ -2,7 +2,7 @@
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from typing import TypeVar
 
 import msgspec
@@ -35,6 +35,18 @@ _LIFE = """
     ORDER BY occurred_at, version LIMIT ?
 """
 MIN_INSTANT = -(2**63)
+_POLICIES = """
+    SELECT position, stream, version, type, schema, id, occurred_at, recorded_at, entry FROM events
+    WHERE organisation = ? AND type = ? ORDER BY position
+"""
+_NAMES = """
+    WITH RECURSIVE found(name) AS (
+      SELECT min(stream) FROM events WHERE organisation = ?1
+      UNION ALL SELECT (SELECT min(stream) FROM events WHERE organisation = ?1 AND stream > name) FROM found
+      WHERE name IS NOT NULL
+    ) SELECT name FROM found WHERE name IS NOT NULL
+"""
+"""From one stream to the next by the index, whatever their length."""
 
 
 class Row(Struct, frozen=True, gc=False):
@@ -93,10 +105,10 @@ async def log_pages(
 
 
 async def stream_pages(
-    query: Query, organisation: str, stream: str, end: int, size: int = PAGE
+    query: Query, organisation: str, stream: str, end: int, size: int = PAGE, after: int = 0
 ) -> AsyncIterator[list[Row]]:
-    """The rows of one stream up to an end, by version."""
-    after, more = 0, True
+    """The rows of one stream from above a version up to an end."""
+    more = True
     while more and (rows := await query(_STREAM, (organisation, stream, after, end, size))):
         page = [Row(*row) for row in rows]  # type: ignore[arg-type]  # as above
         after, more = page[-1].version, len(page) == size
@@ -112,6 +124,17 @@ async def life_pages(
         page = [Row(*row) for row in rows]  # type: ignore[arg-type]  # as above
         after, more = (page[-1].occurred_at, page[-1].version), len(page) == size
         yield page
+
+
+async def stream_names(query: Query, organisation: str) -> list[str]:
+    """Every stream of a log."""
+    return [str(row[0]) for row in await query(_NAMES, (organisation,))]
+
+
+async def policy_rows(query: Query, organisation: str) -> list[Row]:
+    """The rows of the policies that were adopted."""
+    rows = await query(_POLICIES, (organisation, e.PolicyAdopted.type))
+    return [Row(*row) for row in rows]  # type: ignore[arg-type]  # as above
 
 
 async def streams(
@@ -137,6 +160,29 @@ async def ahead(pages: AsyncIterator[T]) -> AsyncIterator[T]:
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
+
+
+async def together(*parts: AsyncIterator[T]) -> AsyncGenerator[T, None]:
+    """What several say, as it comes; whoever ends early or fails ends them all."""
+    said: asyncio.Queue[T | None] = asyncio.Queue()
+
+    async def hear(part: AsyncIterator[T]) -> None:
+        try:
+            async for each in part:
+                said.put_nowait(each)
+        finally:
+            said.put_nowait(None)
+
+    hearing = [asyncio.ensure_future(hear(part)) for part in parts]
+    try:
+        for _ in hearing:
+            while (each := await said.get()) is not None:
+                yield each
+        await asyncio.gather(*hearing)
+    finally:
+        for task in hearing:
+            task.cancel()
+        await asyncio.gather(*hearing, return_exceptions=True)
 
 
 async def end_of(query: Query, organisation: str, known_at: int | None) -> int:

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any, ParamSpec, TypeVar
 
 import msgspec
@@ -20,7 +21,17 @@ from events.codec import read_entry
 from service.audit.entries import UNREADABLE, Entries, Finding, at_row
 from service.audit.leaves import Leaves, read_leaves, signed_heads
 from service.audit.models import Models
-from service.audit.reading import Row, ahead, end_of, log_pages, streams
+from service.audit.reading import (
+    Row,
+    ahead,
+    end_of,
+    log_pages,
+    policy_rows,
+    stream_names,
+    stream_pages,
+    streams,
+    together,
+)
 from service.projections import Query
 from service.projections.all import MODELLED
 from service.proofs.log_keys import log_verifiers
@@ -30,6 +41,10 @@ DECIDED = ("stage.entered", "transition.refused")
 _sorted = msgspec.json.Encoder(order="sorted").encode
 _unpack = msgspec.msgpack.Decoder(Partnership).decode
 
+ATTEMPTS = 5
+"""How often a table is compared again where its partnership goes on meanwhile."""
+LAST = 2**53 - 1
+"""Beyond every position."""
 Line = dict[str, Any]
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -50,13 +65,34 @@ class Verification(Struct, kw_only=True):
     """Signed checkpoints that were kept outside the database."""
 
 
-async def verify(query: Query, wanted: Verification) -> AsyncIterator[Line]:
-    """Progress, findings as they come, and one result."""
+Elsewhere = Callable[[int], AsyncIterator[Line]]
+"""The first pass up to a position as another process does it: its lines, and at its end `{"read": entries}`."""
+
+
+async def verify(query: Query, wanted: Verification, elsewhere: Elsewhere | None = None) -> AsyncIterator[Line]:
+    """Progress, findings as they come, and one result; the first pass may be done elsewhere at the same time."""
     run = _Verifying(query, wanted, await end_of(query, wanted.organisation, wanted.known_at))
-    for part in (run.by_position, run.by_stream, run.at_the_end):
-        async for line in part():
+    parts = [_in_turn(run.by_position(), run.by_stream())] if elsewhere is None else await run.apart(elsewhere)
+    async with aclosing(together(*parts)) as lines:
+        async for line in lines:
             yield line
+    async for line in run.at_the_end():
+        yield line
     yield run.result()
+
+
+async def first_pass(query: Query, wanted: Verification, end: int) -> AsyncIterator[Line]:
+    """The first pass alone, for another process: its lines, and how many entries it read."""
+    run = _Verifying(query, wanted, end)
+    async for line in run.by_position():
+        yield line
+    yield {"read": run.read}
+
+
+async def _in_turn(*parts: AsyncIterator[Line]) -> AsyncIterator[Line]:
+    for part in parts:
+        async for line in part:
+            yield line
 
 
 class _Verifying:
@@ -71,6 +107,20 @@ class _Verifying:
         self._models = Models(wanted.organisation)
         self._total = hashlib.sha256(f"fold {FOLD}\n".encode())
         self._divergences = 0
+        self.read = 0
+
+    async def apart(self, elsewhere: Elsewhere) -> list[AsyncIterator[Line]]:
+        """Both passes at once; the second learns beforehand what it otherwise takes from the first."""
+        place = self._query, self._wanted.organisation
+        self._entries.expect(await stream_names(*place), await policy_rows(*place))
+        return [self._heard(elsewhere(self._end)), self.by_stream()]
+
+    async def _heard(self, lines: AsyncIterator[Line]) -> AsyncIterator[Line]:
+        async for line in lines:
+            self.read = line.get("read", self.read)
+            self._divergences += "finding" in line
+            if "read" not in line:
+                yield line
 
     async def by_position(self) -> AsyncIterator[Line]:
         """The first pass: every entry as it lies there."""
@@ -84,9 +134,10 @@ class _Verifying:
             tiles = await read_leaves(self._query, self._wanted.organisation, page)
             for each in await self._work(lambda: [*self._entries.check(page), *leaves.check(page, tiles)]):  # noqa: B023  # awaited at once
                 yield self._tell(each)
-            yield self._progress(page[-1].position)
+            self.read = page[-1].position
+            yield self._progress(self.read)
         if self._wanted.known_at is None:
-            for each in [*await _check_head(self._query, self._wanted, self._entries.position), *leaves.end()]:
+            for each in [*await _check_head(self._query, self._wanted, self.read), *leaves.end()]:
                 yield self._tell(each)
 
     async def by_stream(self) -> AsyncIterator[Line]:
@@ -94,6 +145,8 @@ class _Verifying:
         seen, second = 0, None
         names = sorted(self._entries.streams)
         async for stream, page, last in ahead(streams(self._query, self._wanted.organisation, names, self._end)):
+            if not page:
+                continue  # begun after the end that was fixed
             second = second or _Stream(self._wanted, self._entries, stream)
             await self._work(second.take, page)
             seen += len(page)
@@ -114,20 +167,45 @@ class _Verifying:
         return found
 
     async def _compare(self, second: "_Stream") -> list[Finding]:
-        """Where tables and snapshots are not what the stream's events make of them."""
+        """Where tables and snapshots are not what the stream's events make of them, those of meanwhile included."""
         if second.is_broken:
             return []
         made = await self._work(self._models.made, second.rows)
+        self._models.count(made)
         found = await self._models.differences(self._query, made, second.stream)
+        newest = second.version
+        for _ in range(ATTEMPTS if found else 0):
+            later = await self._since(second.stream, newest)
+            if not later:
+                break
+            newest = later[-1].version
+            second.rows += [row for row in later if row.type in MODELLED]
+            made = await self._work(self._models.made, second.rows)
+            found = await self._models.differences(self._query, made, second.stream)
+        return found + await self._compare_snapshots(second)
+
+    async def _since(self, stream: str, version: int) -> list[Row]:
+        """What was recorded of a stream while the log was read."""
+        pages = stream_pages(self._query, self._wanted.organisation, stream, LAST, after=version)
+        return [row async for page in pages for row in page]
+
+    async def _compare_snapshots(self, second: "_Stream") -> list[Finding]:
+        found: list[Finding] = []
         sql = "SELECT version, fold, state FROM snapshots WHERE organisation = ? AND stream = ?"
         for version, made_by, raw in await self._query(sql, (self._models.organisation, second.stream)):
-            found += await self._work(second.compare_snapshot, int(str(version)), int(str(made_by)), raw)  # type: ignore[arg-type]  # the table is STRICT
+            number = int(str(version))
+            if number > second.version and await self._since(second.stream, number - 1):
+                continue  # saved meanwhile
+            found += await self._work(second.compare_snapshot, number, int(str(made_by)), raw)  # type: ignore[arg-type]  # the table is STRICT
         return found
 
     async def at_the_end(self) -> AsyncIterator[Line]:
-        """Rows that nothing made."""
+        """Rows that nothing made, or may have made meanwhile."""
         if self._wanted.known_at is None and self._wanted.partnerships is None:
-            for each in await self._models.surplus(self._query):
+            served = await self._models.served(self._query)
+            async for page in log_pages(self._query, self._wanted.organisation, LAST, after=self._end):
+                self._models.count_later(page)
+            for each in self._models.surplus(served):
                 yield self._tell(each)
 
     async def _work(self, work: Callable[P, T], *values: P.args, **named: P.kwargs) -> T:
@@ -135,7 +213,7 @@ class _Verifying:
 
     def result(self) -> Line:
         """What it came to."""
-        return result_line(self._entries.position, self._divergences, self._started, self._total.hexdigest())
+        return result_line(self.read, self._divergences, self._started, self._total.hexdigest())
 
     def _tell(self, finding: Finding) -> Line:
         self._divergences += 1
@@ -189,14 +267,21 @@ class _Stream:
         self.wanted = wanted.partnerships is None or self.identifier in wanted.partnerships
         self._adopted = entries.adopted
         self._again = Redecision(entries.adopted.policies, strict=wanted.strict)
+        self._version = 0
         self._positions: list[int] = []
         self._history: list[Happened] = []
         self._unreadable: list[Finding] = []
         self.is_broken = False
         self.rows: list[Row] = []
 
+    @property
+    def version(self) -> int:
+        """How many of its events were read."""
+        return self._version
+
     def take(self, page: list[Row]) -> None:
         """Take the next rows: decisions are taken again, states folded."""
+        self._version = page[-1].version
         if not self.wanted:
             return
         self.rows += [row for row in page if row.type in MODELLED]

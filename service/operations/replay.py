@@ -7,9 +7,11 @@ from typing import Any
 from domain.policy import checked
 from events.codec import microseconds
 from service.audit.otherwise import Otherwise, tell_otherwise
+from service.audit.reading import end_of
 from service.audit.verifying import Line, Verification, verify
 from service.body import read_instant
 from service.errors import ServiceError
+from service.operations.first_pass import WORTH, elsewhere
 from service.operations.policies import read_policy
 from service.operations.progress import progress
 from service.operations.reading import log_of
@@ -24,7 +26,7 @@ async def replay(settings: Settings, tell: Callable[[Line], None], **wanted: Any
     result: dict[str, Any] = {}
     async with log_of(settings, organisation) as query:
         with progress("reading") as far:
-            async for line in _lines(query, settings, organisation, wanted):
+            async for line in await _lines(query, settings, organisation, wanted):
                 if "progress" in line:
                     far(line["progress"]["position"], line["progress"]["of"])
                 else:
@@ -33,7 +35,7 @@ async def replay(settings: Settings, tell: Callable[[Line], None], **wanted: Any
     return result
 
 
-def _lines(query: Query, settings: Settings, organisation: str, wanted: dict[str, Any]) -> AsyncIterator[Line]:
+async def _lines(query: Query, settings: Settings, organisation: str, wanted: dict[str, Any]) -> AsyncIterator[Line]:
     known_at = None if wanted.get("known_at") is None else microseconds(read_instant(wanted["known_at"], "--known-at"))
     only = frozenset(wanted["partnerships"]) if wanted.get("partnerships") else None
     modes = [name for name in ("verify", "hindsight", "policy") if wanted.get(name)]
@@ -46,13 +48,12 @@ def _lines(query: Query, settings: Settings, organisation: str, wanted: dict[str
             raise ServiceError(
                 "bad_parameter", "--verify takes the log as it is recorded; --as-of is for the other questions."
             )
-        return verify(
-            query,
-            Verification(
-                organisation=organisation, known_at=known_at, strict=bool(wanted.get("strict")), partnerships=only, alone=True,
-                held=held_checkpoints(settings, organisation, wanted.get("checkpoints") or ()),
-            ),
+        asked = Verification(
+            organisation=organisation, known_at=known_at, strict=bool(wanted.get("strict")), partnerships=only, alone=True,
+            held=held_checkpoints(settings, organisation, wanted.get("checkpoints") or ()),
         )  # fmt: skip
+        is_large = await end_of(query, organisation, known_at) >= WORTH
+        return verify(query, asked, elsewhere(settings.database, asked) if is_large else None)
     policy_file: Path | None = wanted.get("policy")
     return tell_otherwise(
         query,
