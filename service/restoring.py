@@ -3,7 +3,6 @@
 Lines that are in the log already are compared and passed over, so that a restore that was cut goes on where it ended.
 """
 
-import asyncio
 import base64
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +15,7 @@ from msgspec.structs import astuple
 
 from domain import events as e
 from events import merkle
-from events.codec import microseconds, read_entry
+from events.codec import Entry, microseconds, read_entry
 from events.store import ENTRY_LIMIT, Database, RowChange
 from events.tables import Log, change_rows, put_back
 from service.audit.entries import UNREADABLE, Entries
@@ -28,6 +27,8 @@ from service.projections.partnerships import PAIRS, stream_of
 
 BEGIN = re.compile(rb'\{"position":([1-9]\d{0,15}),')
 """How a line of an exported log begins; the entry's own bytes follow."""
+Told = tuple[int, Row, Entry]
+"""The number of a line, the row that it makes, its entry."""
 BATCH = 2_000
 """Lines that are written in one transaction."""
 LINE_LIMIT = ENTRY_LIMIT + 64
@@ -49,12 +50,9 @@ async def restore_log(
     """
     restoring = _Restoring(store, organisation)
     numbered = enumerate(lines, 1)
-    try:
-        while block := list(islice(numbered, BATCH)):
-            await restoring.take(await asyncio.to_thread(_read, block))
-            tell(restoring.position, restoring.position)
-    finally:
-        await restoring.written()
+    while block := list(islice(numbered, BATCH)):
+        await restoring.take([(number, *_read(number, raw.rstrip(b"\n"))) for number, raw in block])
+        tell(restoring.position, restoring.position)
     return restoring.result()
 
 
@@ -69,7 +67,6 @@ class _Restoring:
         self._pairs: dict[str, str] = {}
         self._restored = self._repeated = 0
         self._end = -1
-        self._writing: asyncio.Future[None] | None = None
 
     @property
     def position(self) -> int:
@@ -83,25 +80,18 @@ class _Restoring:
             "position": self.position, "root": base64.b64encode(self._frontier.root).decode(),
         }  # fmt: skip
 
-    async def take(self, rows: Sequence[tuple[int, Row]]) -> None:
-        """Take the next lines, each a row by its number in the file."""
+    async def take(self, lines: Sequence[Told]) -> None:
+        """Take the next lines; nobody else waits for the event loop, so the work is done on it."""
         if self._end < 0:
-            await self._begin(rows[0][1].position)
-        known = [(number, row) for number, row in rows if row.position <= self._end]
+            await self._begin(lines[0][1].position)
+        known = [(number, row) for number, row, _ in lines if row.position <= self._end]
         if known:
             await self._compare(known)
-        fresh = rows[len(known) :]
+        fresh = lines[len(known) :]
         if fresh:
-            changes = await asyncio.to_thread(self._check, fresh)
-            await self.written()
-            write = partial(self._write, rows=[row for _, row in fresh], changes=changes)
-            self._writing = asyncio.ensure_future(self._store.alone(write))
+            changes = self._check(fresh)
+            await self._store.alone(partial(self._write, rows=[row for _, row, _ in fresh], changes=changes))
             self._restored += len(fresh)
-
-    async def written(self) -> None:
-        """Wait until what was taken is durable; the next lines are checked meanwhile."""
-        if self._writing is not None:
-            await self._writing
 
     async def _begin(self, first: int) -> None:
         """Read what stands before the first line."""
@@ -136,12 +126,12 @@ class _Restoring:
         for row in rows:
             self._frontier.push(merkle.leaf_hash(row.entry))
 
-    def _check(self, rows: Sequence[tuple[int, Row]]) -> list[RowChange]:
+    def _check(self, lines: Sequence[Told]) -> list[RowChange]:
         """Every line in its place and in canonical bytes, before any of them is written; what follows for the read models."""
         before = self.position
         changes: list[RowChange] = []
-        for number, row in rows:
-            found = self._entries.check([row])
+        for number, row, entry in lines:
+            found = self._entries.take(row, entry)
             if found:
                 detail = f"Line {number}: {found[0].code}: expected {found[0].expected}, found {found[0].found}."
                 raise ServiceError("bad_shape", f"{detail} The log is restored up to position {before}.")
@@ -168,11 +158,8 @@ class _Restoring:
                 yield from recorded_claims(row.stream, data, self._pairs.get(row.stream, ""))
 
 
-def _read(block: Sequence[tuple[int, bytes]]) -> list[tuple[int, Row]]:
-    return [(number, _row(number, raw.rstrip(b"\n"))) for number, raw in block]
-
-
-def _row(number: int, raw: bytes) -> Row:
+def _read(number: int, raw: bytes) -> tuple[Row, Entry]:
+    """A line as the row that it makes, and its entry."""
     begin = BEGIN.match(raw)
     if begin is None or len(raw) > LINE_LIMIT:
         raise ServiceError(
@@ -188,4 +175,4 @@ def _row(number: int, raw: bytes) -> Row:
         row.happened()
     except UNREADABLE as error:
         raise ServiceError("bad_shape", f"Line {number} holds no entry that can be read: {error}.") from error
-    return row
+    return row, read

@@ -40,6 +40,13 @@ class Entries:
             self._check_bytes(row, found)
         return found
 
+    def take(self, row: Row, entry: Entry) -> list[Finding]:
+        """What is wrong with the next row, where the row was made from its entry."""
+        found: list[Finding] = []
+        self._check_place(row, found)
+        self._check_entry(row, entry, found)
+        return found
+
     def index(self, rows: Iterable[Row]) -> None:
         """Take the next rows for what they say, without checking them."""
         for row in rows:
@@ -73,8 +80,6 @@ class Entries:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             found.append(at_row(row, "entry", "an entry", str(error)))
             return
-        if not _is_canonical(entry, row.entry):
-            found.append(at_row(row, "canonical", "canonical JSON", "other bytes of the same value"))
         told = (entry.stream, entry.version, entry.type, entry.schema, entry.id)
         beside = (row.stream, row.version, row.type, row.schema, row.id)
         if told != beside:
@@ -82,6 +87,11 @@ class Entries:
         if entry.occurred_at != instant(row.occurred_at) or entry.recorded_at != instant(row.recorded_at):
             times = (microseconds(entry.occurred_at), microseconds(entry.recorded_at))
             found.append(at_row(row, "columns", shown(times), shown((row.occurred_at, row.recorded_at))))
+        self._check_entry(row, entry, found)
+
+    def _check_entry(self, row: Row, entry: Entry, found: list[Finding]) -> None:
+        if not _is_canonical(entry, row.entry):
+            found.append(at_row(row, "canonical", "canonical JSON", "other bytes of the same value"))
         if entry.v != FORMAT or entry.type not in e.ALL:
             found.append(at_row(row, "type", "a known type and format", f"{entry.type}, format {entry.v}"))
             return
