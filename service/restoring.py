@@ -11,12 +11,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import astuple
-
 from domain import events as e
 from events import merkle
 from events.codec import Entry, microseconds, read_entry
-from events.store import ENTRY_LIMIT, Database, RowChange
+from events.store import ENTRY_LIMIT, Database, RowChange, Value
 from events.tables import Log, change_rows, put_back
 from service.audit.entries import UNREADABLE, Entries
 from service.audit.reading import Row, log_pages
@@ -145,7 +143,7 @@ class _Restoring:
         if len(ids) < len(rows) or Log(database).found(self._organisation, ids):
             span = f"{rows[0].position} and {rows[-1].position}"
             raise ServiceError("already_recorded", f"An event id stands twice between {span}.")
-        put_back(database, self._organisation, [astuple(row) for row in rows], dict(self._claims(rows)))
+        put_back(database, self._organisation, [_columns(row) for row in rows], dict(self._claims(rows)))
         change_rows(database, changes)
 
     def _claims(self, rows: Sequence[Row]) -> Iterator[tuple[str, str | None]]:
@@ -156,6 +154,12 @@ class _Restoring:
                 if isinstance(data, e.PartnershipOpened):
                     self._pairs[row.stream] = pair_of(data.client, data.partner)
                 yield from recorded_claims(row.stream, data, self._pairs.get(row.stream, ""))
+
+
+def _columns(row: Row) -> tuple[Value, ...]:
+    return (
+        row.position, row.stream, row.version, row.type, row.schema, row.id, row.occurred_at, row.recorded_at, row.entry,
+    )  # fmt: skip
 
 
 def _read(number: int, raw: bytes) -> tuple[Row, Entry]:

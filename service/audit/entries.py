@@ -109,8 +109,9 @@ class Entries:
             self.adopted.take(row.position, data.version, data.policy)
 
 
-DOUBTFUL = re.compile(rb"\\u0000|[:,\[]-?\d+(?:[.eE]|\d{15})|[^\x00-\x7f]")
-"""What sorted JSON may hold that the log would refuse, or write otherwise: NUL, odd numbers, names beyond ASCII."""
+ODD = re.compile(rb'":-?\d+(?:[.eE]|\d{15})')
+ODD_IN_LIST = re.compile(rb"[,\[]-?\d+(?:[.eE]|\d{15})")
+"""Numbers that the log may refuse or write otherwise; two patterns, because one of both is ten times as slow."""
 _sorted = msgspec.json.Encoder(order="sorted").encode
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, ValueError, KeyError, TypeError)
 """What reading a broken entry may raise."""
@@ -119,11 +120,18 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, ValueError, KeyError, Typ
 def _is_canonical(entry: Entry, raw: bytes) -> bool:
     """Whether the log would write the entry in these bytes; one that holds more than it reads is looked at as a whole."""
     try:
-        if DOUBTFUL.search(raw) is None and _sorted(entry) == raw:
+        if _is_plain(raw) and _sorted(entry) == raw:
             return True
         return canonical(entry, lambda _: entry.data) == raw or canonical(msgspec.json.decode(raw)) == raw
     except ValueError:
         return False
+
+
+def _is_plain(raw: bytes) -> bool:
+    """Whether sorted JSON holds nothing that needs a second look: names beyond ASCII, NUL, odd numbers."""
+    if not raw.isascii() or b"\\u0000" in raw or ODD.search(raw):
+        return False
+    return b"[" not in raw or ODD_IN_LIST.search(raw) is None
 
 
 def at_row(row: Row, code: str, expected: str, found: str, position: int | None = None) -> Finding:
