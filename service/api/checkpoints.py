@@ -1,5 +1,6 @@
 """Checkpoints: what was signed, and what witnesses and time-stamping authorities said of it."""
 
+import re
 from typing import Any
 
 from service.api.logs import BINARY, TEXT, answer_head, noted, own_log
@@ -42,7 +43,10 @@ async def list_checkpoints(call: Call) -> Answer:
     """The checkpoints that were signed under the log's present name, in order of size, and who vouches for each."""
     own_log(call)
     tree = await call.services.trees.tree(call.organisation)
-    after = int(read_cursor(call) or -1)
+    cursor = read_cursor(call) or "-1"
+    if not re.fullmatch(r"-1|\d{1,16}", cursor, re.ASCII):
+        raise ServiceError("bad_parameter", "This cursor was not given by this service; send `next` as it came.")
+    after = int(cursor)
     found = await list_signed(call.services.query, call.organisation, tree.origin, after, call.limit + 1)
     shown = found[: call.limit]
     return page(call, [_view(each) for each in shown], str(shown[-1].size) if len(found) > len(shown) else None)

@@ -6,6 +6,7 @@ import pytest
 
 from events.sqlite import SqliteStore
 from events.store import Put
+from service.api.paging import make_cursor
 from service.projections.all import MIGRATIONS
 from service.proofs.cosignature import read_cosignatures, read_witnesses
 from service.proofs.note import COSIGNATURE, NoteError, opened, read_verifier, taken_apart
@@ -191,6 +192,9 @@ async def test_the_checkpoints_are_listed_page_by_page(http):
         sizes.append(size_of(await checkpoint(http)))
         await open_partnership(http)
     first = await get(http, "/v1/logs/acme/checkpoints", limit=2)
+    for other in ("x", "-2", "1" * 17, "1\n"):
+        cursor = make_cursor(other)
+        problem(await http.get("/v1/logs/acme/checkpoints", params={"cursor": cursor}), 400, "bad_parameter")
     second = await get(http, "/v1/logs/acme/checkpoints", limit=2, cursor=first["next"])
     assert [each["size"] for each in (*first["items"], *second["items"])] == sizes
     assert second["next"] is None
