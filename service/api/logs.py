@@ -5,6 +5,7 @@ import re
 
 from service.api.events import find_event
 from service.api.route import Answer, Call, Parameter, Route
+from service.capsule.files import bundled
 from service.errors import ServiceError
 from service.proofs.receipts import prove
 
@@ -59,8 +60,7 @@ async def _entries(call: Call, number: int, width: int, size: int) -> bytes | No
     if first + width > size:
         return None
     rows = await call.services.query(ENTRIES, (call.organisation, first, first + width))
-    entries = [bytes(row[0]) for row in rows if isinstance(row[0], bytes)]
-    return b"".join(len(each).to_bytes(2, "big") + each for each in entries)
+    return bundled(bytes(row[0]) for row in rows if isinstance(row[0], bytes))
 
 
 async def get_proof(call: Call) -> Answer:

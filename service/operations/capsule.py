@@ -15,6 +15,7 @@ from msgspec import Struct
 from domain.policy import Policy, policy_toml
 from events import merkle
 from service import capsule as inside
+from service.api.logs import ENTRIES
 from service.api.meta import machine_view
 from service.app import now
 from service.audit.otherwise import Otherwise, tell_otherwise
@@ -62,7 +63,6 @@ What the checks prove, and what they cannot: docs/capsule.md and docs/proofs.md 
 `noces verify --capsule FILE` takes every decision again as well.
 """
 
-_ENTRIES = "SELECT entry FROM events WHERE organisation = ? AND position > ? AND position <= ? ORDER BY position"
 _TILES = "SELECT number, hashes FROM tree_tiles WHERE organisation = ? AND level = ? AND number BETWEEN ? AND ?"
 _OLDER = "SELECT size FROM checkpoints WHERE organisation = ? AND origin = ? AND size < ? ORDER BY size DESC LIMIT ?"
 
@@ -177,7 +177,7 @@ class _Packing:
 
     async def _pack_bundle(self, file: zipfile.ZipFile, first: int) -> None:
         end = min(first + merkle.TILE_WIDTH, self.head.size)
-        rows = await self._query(_ENTRIES, (self._wanted.organisation, first, end))
+        rows = await self._query(ENTRIES, (self._wanted.organisation, first, end))
         entries = [bytes(row[0]) for row in rows if isinstance(row[0], bytes)]
         for position, raw in enumerate(entries, first + 1):
             self._story.take(read_entry(raw, position))
