@@ -43,30 +43,39 @@ def with_edge(
         request_id = _name(scope, headers, new_id)
         origin = headers.get(b"origin") if origins.any else None
         more = [*always, (b"x-request-id", request_id.encode()), *(origins.headers(path, origin) if origin else ())]
-        state, status = scope["state"], 0
-
-        async def send_on(message: Any) -> None:  # noqa: ANN401  # as above
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = _completed(message["headers"], [*more, *state.get(TOLD, ())])
-            await send(message)
-
+        sending = _Sending(send, scope["state"], more)
         try:
             check_host(scope)
             if method == "OPTIONS" and origin is not None and b"access-control-request-method" in headers:
-                await _answer_preflight(send_on, origins.preflight(path, origin))
+                await _answer_preflight(sending, origins.preflight(path, origin))
             else:
-                await inner({**scope, "method": "GET"} if method == "HEAD" else scope, receive, send_on)
+                await inner({**scope, "method": "GET"} if method == "HEAD" else scope, receive, sending)
         except Exception as error:
-            if status:
+            if sending.status:
                 raise
-            await _answer(send_on, foreseen(error), request_id)
+            await _answer(sending, foreseen(error), request_id)
         finally:
             if tell is not None:
-                tell(Told.of(state, method, status, time.perf_counter() - started))
+                tell(Told.of(scope["state"], method, sending.status, time.perf_counter() - started))
 
     return app
+
+
+class _Sending:
+    """Sends an answer on, its head completed with what every answer carries; `status` is 0 until it has begun."""
+
+    def __init__(self, send: Any, state: Mapping[str, Any], more: Headers) -> None:  # noqa: ANN401  # as above
+        self.status = 0
+        self._send = send
+        self._state = state
+        self._more = more
+
+    async def __call__(self, message: Any) -> None:  # noqa: ANN401  # as above
+        """Send one message of ASGI."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = _completed(message["headers"], [*self._more, *self._state.get(TOLD, ())])
+        await self._send(message)
 
 
 def _name(scope: Any, headers: Mapping[bytes, bytes], new_id: Callable[[str], str]) -> str:  # noqa: ANN401  # as above

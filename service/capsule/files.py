@@ -12,6 +12,12 @@ from events import merkle
 FILE_LIMIT = 256 * 2**20
 """The most bytes that one file may unpack to."""
 
+BROKEN = (
+    zipfile.BadZipFile, zlib.error, OSError, EOFError,
+    RuntimeError,  # what is encrypted; its kind NotImplementedError is what zipfile says of a packing it does not know
+)  # fmt: skip
+"""What unpacking a damaged or forged file may raise."""
+
 
 class CapsuleError(Exception):
     """This is no capsule, or not one that can be read; the message says why."""
@@ -45,7 +51,7 @@ class Files:
             return (self._path / name).read_bytes()
         try:
             return self._zip.read(name)
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        except BROKEN as error:
             raise CapsuleError(f"{name} cannot be unpacked: {error}") from error
 
     def text(self, name: str) -> str:
