@@ -39,10 +39,11 @@ def is_exported(file: Path) -> bool:
 
 
 async def restore_log(
-    store: Database, organisation: str, lines: Iterable[bytes], tell: Callable[[int, int], None]
+    store: Database, organisation: str, lines: Iterable[bytes], tell: Callable[[int], None]
 ) -> dict[str, Any]:
-    """Take back every line: `{"events", "restored", "repeated", "position", "root"}`, the root as in a checkpoint.
+    """Take back every line, and tell up to which position.
 
+    Answers `{"events", "restored", "repeated", "position", "root"}`, the root as in a checkpoint.
     Raises ServiceError `bad_shape` for a line that is no entry in its place, `already_recorded` where the log holds another
     one there; what was restored before stays.
     """
@@ -50,7 +51,7 @@ async def restore_log(
     numbered = enumerate(lines, 1)
     while block := list(islice(numbered, BATCH)):
         await restoring.take([(number, *_read(number, raw.rstrip(b"\n"))) for number, raw in block])
-        tell(restoring.position, restoring.position)
+        tell(restoring.position)
     return restoring.result()
 
 

@@ -66,7 +66,9 @@ async def _redecide(checking: Checking, tell: Callable[[Line], None], *, strict:
             Path(folder) / "log.db", migrations=MIGRATIONS, clock=now, projections=(project,)
         )
         try:
-            await restore_log(store, checking.manifest["log"], _lines(checking), far)
+            await restore_log(
+                store, checking.manifest["log"], _lines(checking), lambda position: far(position, checking.size)
+            )
             async for line in verify(
                 store.query, Verification(organisation=checking.manifest["log"], strict=strict, alone=True)
             ):

@@ -1,5 +1,6 @@
 """What is done with the log and its tables."""
 
+import os
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -44,7 +45,8 @@ async def restore_file(settings: Settings, file: Path, organisation: str | None,
     with file.open("rb") as lines, progress("restoring") as tell:  # a local file, read in pieces
         async with running(settings) as services:
             await services.vault.new_organisation(name)
-            told = await restore_log(services.store, name, iter(partial(lines.readline, LINE_LIMIT + 2), b""), tell)
+            pieces, size = iter(partial(lines.readline, LINE_LIMIT + 2), b""), os.fstat(lines.fileno()).st_size
+            told = await restore_log(services.store, name, pieces, lambda _: tell(lines.tell(), size))
             if keys is not None:
                 await restore_beside(services.store, keys, name)
                 await services.trees.grow(name)
