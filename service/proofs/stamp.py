@@ -19,6 +19,8 @@ from rfc3161_client import (
     decode_timestamp_response,
 )
 
+CERTIFICATES = 0xA0
+"""The tag of SignedData's certificates (RFC 5652, 5.1)."""
 SHA256 = "2.16.840.1.101.3.4.2.1"
 
 
@@ -58,7 +60,7 @@ def check_answer(reply: bytes, note: str, request: TimeStampRequest, roots: Iter
 
 def _read(reply: bytes, note: str) -> TimeStampResponse:
     try:
-        found = decode_timestamp_response(reply)
+        found = decode_timestamp_response(_ordered(reply))
         imprint = found.tst_info.message_imprint if found.status == PKIStatus.GRANTED else None
     except ValueError as error:
         raise StampError("This is no answer of a time-stamping authority (RFC 3161).") from error
@@ -67,4 +69,40 @@ def _read(reply: bytes, note: str) -> TimeStampResponse:
         raise StampError(f"The authority has granted no stamp (status {found.status}{said}).")
     if (imprint.hash_algorithm.dotted_string, imprint.message) != (SHA256, hashlib.sha256(note.encode()).digest()):
         raise StampError("The stamp is over something else than the SHA-256 of this checkpoint.")
+    return found
+
+
+def _ordered(reply: bytes) -> bytes:
+    """The reply with its certificates in the order of DER, which is all that the library reads.
+
+    Authorities that run openssl write them as they come, as RFC 5652 (5.1) lets them; the signature is not over them.
+    What cannot be followed is given back as it is, for the library to refuse.
+    """
+    try:
+        (whole,) = _elements(reply, 0, len(reply))
+        _status, token = _elements(reply, *whole[1:])
+        _kind, content = _elements(reply, *token[1:])
+        (signed,) = _elements(reply, *content[1:])
+        begin, end = next((begin, end) for at, begin, end in _elements(reply, *signed[1:]) if reply[at] == CERTIFICATES)
+        certificates = sorted(reply[at:after] for at, _, after in _elements(reply, begin, end))
+    except (IndexError, ValueError, StopIteration):
+        return reply
+    return reply[:begin] + b"".join(certificates) + reply[end:]
+
+
+def _elements(data: bytes, at: int, end: int) -> list[tuple[int, int, int]]:
+    """Where each DER element of a stretch starts, where its content does, and where it ends.
+
+    Raises IndexError or ValueError where one is cut.
+    """
+    found = []
+    while at < end:
+        length, begin = data[at + 1], at + 2
+        if length & 0x80:  # so many bytes of length follow
+            begin += length & 0x7F
+            length = int.from_bytes(data[at + 2 : begin])
+        if begin + length > end:
+            raise ValueError("An element is longer than what holds it.")
+        found.append((at, begin, begin + length))
+        at = begin + length
     return found

@@ -35,8 +35,9 @@ distinguished_name = name
 class Authority:
     """Files of an authority in a folder, and what it answers."""
 
-    def __init__(self, folder: Path, digests: str = "sha256") -> None:
+    def __init__(self, folder: Path, digests: str = "sha256", *, chained: bool = False) -> None:
         self._folder = folder
+        self._chain = ("-chain", "ca.pem") if chained else ()
         folder.mkdir()
         (folder / "serial").write_text("01\n")
         (folder / "tsa.cnf").write_text(CONFIGURATION.format(folder=folder, digests=digests))
@@ -55,7 +56,9 @@ class Authority:
             "-extensions",
             "ca",
         )
-        self.run(*new, "-subj", "/CN=authority", "-keyout", "tsa.key", "-out", "tsa.csr")
+        self.run(
+            *new, "-subj", "/CN=authority of a name longer than its root's", "-keyout", "tsa.key", "-out", "tsa.csr"
+        )
         self.run(
             "x509", "-req", "-in", "tsa.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "3650",
             "-extfile", "tsa.cnf", "-extensions", "ext", "-out", "tsa.pem",
@@ -77,7 +80,8 @@ class Authority:
         """What openssl answers to a request."""
         (self._folder / "query.tsq").write_bytes(query)
         self.run(
-            "ts", "-reply", "-config", "tsa.cnf", "-queryfile", "query.tsq", "-inkey", "tsa.key", "-signer", "tsa.pem", "-out", "reply.tsr"
+            "ts", "-reply", "-config", "tsa.cnf", "-queryfile", "query.tsq", "-inkey", "tsa.key", "-signer", "tsa.pem", "-out", "reply.tsr",
+            *self._chain,
         )  # fmt: skip
         return (self._folder / "reply.tsr").read_bytes()
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from cryptography.x509 import load_pem_x509_certificates
+from rfc3161_client import decode_timestamp_response
 
 from service.errors import ServiceError
 from service.operations.stamps import timestamp
@@ -58,6 +59,18 @@ def test_a_reply_is_checked_by_hash_nonce_and_root(authority, stranger):
         check_answer(reply, NOTE, request_for(NOTE), [])
     with pytest.raises(StampError, match="does not hold against these roots"):
         check_answer(reply, NOTE, request, roots(stranger))
+
+
+def test_certificates_may_come_in_any_order(tmp_path):
+    authority = Authority(tmp_path / "chained", chained=True)
+    request = request_for(NOTE)
+    reply = authority.reply(request.as_bytes())
+    with pytest.raises(ValueError, match="InvalidSetOrdering"):
+        decode_timestamp_response(reply)
+    assert check_answer(reply, NOTE, request, roots(authority)) == stamped_at(reply, NOTE)
+    for cut in range(len(reply)):
+        with pytest.raises(StampError, match="no answer of a time-stamping authority"):
+            stamped_at(reply[:cut], NOTE)
 
 
 def test_a_reply_that_was_changed_does_not_hold_against_the_root(authority):
