@@ -47,20 +47,20 @@ class Built(Struct, frozen=True):
         return list(self.partnerships[:: max(1, len(self.partnerships) // many)][:many])
 
 
-def build_log(path: Path, events: int) -> Built:
-    """A database whose log has so many events, in lives of equal length, all interleaved."""
-    return asyncio.run(_build(path, events))
+def build_log(path: Path, events: int, length: int = LENGTH) -> Built:
+    """A database whose log has so many events, in lives of one length, all interleaved."""
+    return asyncio.run(_build(path, events, length))
 
 
-async def _build(path: Path, events: int) -> Built:
+async def _build(path: Path, events: int, length: int) -> Built:
     settings = Settings(database=f"sqlite:///{path}")
-    first = today() - STEP * (events + LENGTH) * 2
+    first = today() - STEP * (events + length) * 2
     # The service's own first entries are older than those that are made here: time never goes back in a log.
     async with running(settings, clock=lambda: first) as services:
         key = await first_start(services)
         begin = (await services.store.head(settings.organisation)).position
-        partnerships = tuple(services.ids.new("pn") for _ in range(max(1, events // LENGTH)))
-        writing = Writing(services, settings.organisation, partnerships, begin)
+        partnerships = tuple(services.ids.new("pn") for _ in range(max(1, events // length)))
+        writing = Writing(services, settings.organisation, partnerships, begin, length)
         with sqlite3.connect(path, isolation_level=None) as database:
             await write_log(database, writing)
     assert key is not None
@@ -70,23 +70,26 @@ async def _build(path: Path, events: int) -> Built:
 class Writing:
     """The log in the making: which partnership says what next, and its entry."""
 
-    def __init__(self, services: Services, organisation: str, partnerships: Sequence[str], position: int) -> None:
+    def __init__(
+        self, services: Services, organisation: str, partnerships: Sequence[str], position: int, length: int
+    ) -> None:
         self.services = services
         self.organisation = organisation
         self.partnerships = partnerships
         self.position = position
-        self.told: Life = life(today())
+        self.told: Life = life(today(), length)
+        self._length = length
         self.context = Context(actor="key_bench", source="bench")
         self.rows: list[RowChange] = []
         self.keys: list[RowChange] = []
-        self._begin = self.told.now - STEP * (len(partnerships) * LENGTH + 1) - STEP * position
+        self._begin = self.told.now - STEP * (len(partnerships) * length + 1) - STEP * position
 
     def places(self) -> Iterator[tuple[int, int]]:
         """(partnership, event of its life): every partnership one event a turn, each beginning at a turn of its own."""
-        starts = [number * 37 % LENGTH for number in range(len(self.partnerships))]
-        for turn in range(2 * LENGTH):
+        starts = [number * 37 % self._length for number in range(len(self.partnerships))]
+        for turn in range(2 * self._length):
             for number, start in enumerate(starts):
-                if 0 <= turn - start < LENGTH:
+                if 0 <= turn - start < self._length:
                     yield number, turn - start
 
     async def entry(self, number: int, place: int) -> RecordedEvent:

@@ -17,6 +17,8 @@ from msgspec import Struct
 from bench.client import HOST, Told
 
 ROOT = Path(__file__).parent.parent
+NOCES = "from service.cli import main; main()"
+"""The command line, for `python -c`."""
 READY_SECONDS = 60.0
 MEGABYTE = 2**20
 

@@ -7,11 +7,10 @@ import time
 from pathlib import Path
 from statistics import median
 
-from bench.processes import ROOT, free_port, wait_until_ready
+from bench.processes import NOCES, ROOT, free_port, wait_until_ready
 from bench.rows import Row
 from bench.workplace import Workplace
 
-SERVE = "from service.cli import main; main()"
 STOP_SECONDS = 30.0
 
 
@@ -32,7 +31,7 @@ def measure(place: Workplace) -> list[Row]:
 def start(database: Path) -> float:
     """The seconds until a new server answers /readyz with 200."""
     port = free_port()
-    command = [sys.executable, "-c", SERVE, "serve", "--database", f"sqlite:///{database}", "--port", str(port)]
+    command = [sys.executable, "-c", NOCES, "serve", "--database", f"sqlite:///{database}", "--port", str(port)]
     started = time.perf_counter()
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         try:

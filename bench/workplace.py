@@ -7,6 +7,7 @@ from msgspec import Struct, field
 from bench.biglog import Built, build_log
 from bench.processes import Clients
 from bench.sizes import Sizes
+from bench.story import LENGTH
 
 
 class Workplace(Struct):
@@ -14,7 +15,7 @@ class Workplace(Struct):
 
     sizes: Sizes
     folder: Path
-    logs: dict[int, Built] = field(default_factory=dict)
+    logs: dict[tuple[int, int], Built] = field(default_factory=dict)
 
     @property
     def clients(self) -> Clients:
@@ -25,8 +26,8 @@ class Workplace(Struct):
         """A database that is not there yet."""
         return self.folder / name / "noces.db"
 
-    def log(self, events: int) -> Built:
-        """A database with a log of so many events, built once."""
-        if events not in self.logs:
-            self.logs[events] = build_log(self.fresh(f"log-{events}"), events)
-        return self.logs[events]
+    def log(self, events: int, length: int = LENGTH) -> Built:
+        """A database with a log of so many events in lives of one length, built once."""
+        if (events, length) not in self.logs:
+            self.logs[events, length] = build_log(self.fresh(f"log-{events}-{length}"), events, length)
+        return self.logs[events, length]

@@ -5,6 +5,7 @@ decision and drawn for people, but never bound to a model and never fired on rep
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -125,14 +126,13 @@ class _Asked(Struct):
     """What the machine is asked about: a bare holder of `state`, bound to nothing."""
 
     state: str
-    holds: Mapping[str, bool]
 
 
 def _condition(code: str) -> Callable[[EventData], bool]:
     """A guard as the machine calls it; its `__name__` is what diagrams print."""
 
     def condition(event: EventData) -> bool:
-        return event.kwargs["holds"].get(code, False) is True
+        return code in event.kwargs["holds"]
 
     condition.__name__ = code
     return condition
@@ -148,6 +148,10 @@ class Machine(HierarchicalMachine):
     state_cls = _State
 
 
+Guards = tuple[tuple[str, tuple[str, ...]], ...]
+"""The guards of every trigger, as something that can be looked up."""
+
+
 def build(guards: Mapping[str, Iterable[str]], machine: type[HierarchicalMachine] = Machine) -> HierarchicalMachine:
     """The machine of the table with these guards per trigger: one transition a guard where any of them is enough."""
     stages = [*STAGES[:4], {"name": FIFTH, "children": ["maturity", "separating", "separated"]}]
@@ -161,20 +165,28 @@ def build(guards: Mapping[str, Iterable[str]], machine: type[HierarchicalMachine
     return built
 
 
-_built: dict[tuple[tuple[str, tuple[str, ...]], ...], HierarchicalMachine] = {}
-
-
 def ask(
     guards: Mapping[str, tuple[str, ...]], trigger: str, source: str, holds: Mapping[str, bool], came_from: str | None
 ) -> str | None:
     """The state that the machine goes to, or None when it stays where it is."""
-    signature = tuple(guards.items())
-    machine = _built.get(signature) or _built.setdefault(signature, build(guards))
-    asked = _Asked(source, holds)
     if (trigger, source) not in TABLE:
         return None
-    moved = machine.trigger_event(asked, trigger, holds={**holds, f"came_from_{came_from}": True})
+    return _answer(
+        tuple(guards.items()), trigger, source, frozenset(code for code, met in holds.items() if met is True), came_from
+    )
+
+
+@lru_cache(maxsize=4_096)
+def _answer(guards: Guards, trigger: str, source: str, met: frozenset[str], came_from: str | None) -> str | None:
+    """What the machine answers: a function of these alone, so that it is asked each question once."""
+    asked = _Asked(source)
+    moved = _machine(guards).trigger_event(asked, trigger, holds={*met, f"came_from_{came_from}"})
     return asked.state if moved else None
+
+
+@lru_cache(maxsize=64)
+def _machine(guards: Guards) -> HierarchicalMachine:
+    return build(dict(guards))
 
 
 def legal_targets(source: str, came_from: str | None, left: Iterable[str]) -> frozenset[str]:

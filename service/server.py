@@ -1,7 +1,6 @@
 """The server process: uvicorn around the application, its address in the lock file, the key printed once."""
 
 import asyncio
-import gc
 import os
 import resource
 import signal
@@ -18,6 +17,7 @@ from msgspec.structs import replace
 
 from service.api.serving import build
 from service.app import first_start, running
+from service.collector import calm_collector
 from service.protocol import bounded
 from service.request_log import RequestLog, Told
 from service.settings import OTHER_FILES, Settings, SettingsError
@@ -43,8 +43,8 @@ async def serve_for_ever(settings: Settings, *, json_logs: bool = False) -> None
             services.announce({"url": _local_url(settings), "token": services.keys.run_token})
             key = await first_start(services)
             _greet(settings, key)
-            _calm_collector()
-            await _serve(build(services, tell=_request_log(settings, services.clock)), listener, settings)
+            with calm_collector():
+                await _serve(build(services, tell=_request_log(settings, services.clock)), listener, settings)
     finally:
         listener.close()
 
@@ -53,16 +53,6 @@ def _request_log(settings: Settings, clock: Callable[[], datetime]) -> Callable[
     if not settings.log_requests:
         return None
     return RequestLog(partial(os.write, sys.stderr.fileno()), clock, json=settings.log_format == "json").tell
-
-
-def _calm_collector() -> None:
-    """Let Python's cycle collector leave alone what stays, and look at the rest after more new objects than by default.
-
-    Nearly nothing here makes cycles, and a look at every folded state that is at hand costs more than it frees.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 def _listen(settings: Settings) -> socket.socket:

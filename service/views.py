@@ -15,7 +15,7 @@ from domain.types import STAGES, Sealed
 from events.envelope import RecordedEvent
 from service.personal import open_all
 from service.projections import Query
-from service.projections.partnerships import partnership_of
+from service.projections.partnerships import partnership_in, partnership_of
 from service.vault import Vault
 
 Json = dict[str, Any]
@@ -180,7 +180,7 @@ def _open_matters(state: Partnership, now: datetime) -> Json:
 
 
 def _shown(entry: Json, data: Json) -> Json:
-    whose = {"partnership": partnership_of(entry["stream"])} if entry["stream"].startswith("partnership-") else {}
+    whose = {} if (partnership := partnership_in(entry["stream"])) is None else {"partnership": partnership}
     return {**entry, "data": data, **whose}
 
 

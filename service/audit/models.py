@@ -1,6 +1,6 @@
 """Read models as they should be: made again from a stream's events, and compared with the rows that are served."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,9 +10,15 @@ from service.audit.entries import Finding
 from service.audit.reading import Row, shown
 from service.projections import Query
 from service.projections.all import MODELLED, REBUILT, project
+from service.projections.partnerships import partnership_in
 
 Key = tuple[str, tuple[tuple[str, Any], ...]]
 """A table, and the names and values of a row's key."""
+Values = dict[str, Any]
+Made = dict[Key, Values]
+Names = tuple[str, ...]
+AT_ONCE = 500
+"""Rows that one query asks for."""
 
 
 class Models:
@@ -22,9 +28,9 @@ class Models:
         self.organisation = organisation
         self.counts: Counter[str] = Counter()
 
-    def made(self, rows: Iterable[Row]) -> dict[Key, dict[str, Any]]:
+    def made(self, rows: Iterable[Row]) -> Made:
         """The rows that a stream's events make."""
-        found: dict[Key, dict[str, Any]] = {}
+        found: Made = {}
         for row in rows:
             recorded = row.recorded()
             for change in project(self.organisation, recorded, decode(recorded)):
@@ -41,27 +47,23 @@ class Models:
                             del found[each]
         return found
 
-    async def differences(self, query: Query, made: Mapping[Key, Mapping[str, Any]], stream: str) -> list[Finding]:
-        """Where the rows that are served are others."""
-        found: list[Finding] = []
-        for (table, key), values in made.items():
-            where = " AND ".join(f'"{name}" = ?' for name, _ in key)
-            names = ", ".join(f'"{name}"' for name in values) or "1"
-            sql = f"SELECT {names} FROM {table} WHERE {where}"  # noqa: S608  # names of our own
-            rows = await query(sql, [value for _, value in key])
-            if not rows:
-                found.append(_differs(table, key, stream, "this row", "no row"))
-            elif values and tuple(rows[0]) != tuple(values.values()):
-                served = dict(zip(values, rows[0], strict=True))
-                other = {name for name in values if values[name] != served[name]}
-                found.append(
-                    _differs(
-                        table,
-                        key,
-                        stream,
-                        *(shown({name: each[name] for name in sorted(other)}) for each in (values, served)),
-                    )
-                )
+    async def differences(self, query: Query, made: Mapping[str, Made]) -> dict[str, list[Finding]]:
+        """Where the rows that are served are others than those that streams have made, by stream."""
+        alike: defaultdict[tuple[str, Names, Names], list[tuple[str, Key, Values]]] = defaultdict(list)
+        for stream, rows in made.items():
+            for key, values in rows.items():
+                alike[key[0], tuple(name for name, _ in key[1]), tuple(values)].append((stream, key, values))
+        found: defaultdict[str, list[Finding]] = defaultdict(list)
+        for (table, key_names, names), asked in alike.items():
+            served = await _served(query, table, key_names, names, [key for _, key, _ in asked])
+            for stream, key, values in asked:
+                row = served.get(key)
+                if row is None:
+                    found[stream].append(_differs(key, stream, "this row", "no row"))
+                elif row != values:
+                    other = sorted(name for name in names if values[name] != row[name])
+                    sides = (shown({name: each[name] for name in other}) for each in (values, row))
+                    found[stream].append(_differs(key, stream, *sides))
         return found
 
     def count(self, made: Iterable[Key]) -> None:
@@ -95,13 +97,29 @@ class Models:
         ]
 
 
-def _differs(table: str, key: Sequence[tuple[str, Any]], stream: str, expected: str, found: str) -> Finding:
-    named = {name: value for name, value in key if name != "organisation"}
-    partnership = stream.removeprefix("partnership-") if stream.startswith("partnership-") else None
+async def _served(query: Query, table: str, key_names: Names, names: Names, keys: Sequence[Key]) -> Made:
+    """Those rows of a table that have these keys, some at a time."""
+    found: Made = {}
+    columns = ", ".join(f'served."{name}"' for name in (*key_names, *names))
+    alike = " AND ".join(f'served."{name}" = asked."{name}"' for name in key_names)
+    asked = ", ".join(f'"{name}"' for name in key_names)
+    for some in (keys[at : at + AT_ONCE] for at in range(0, len(keys), AT_ONCE)):
+        rows = ", ".join([f"({', '.join('?' * len(key_names))})"] * len(some))
+        # The join is written so that each wanted row is looked up by its key; IN would walk the whole table.
+        sql = f"WITH asked({asked}) AS (VALUES {rows}) SELECT {columns} FROM asked CROSS JOIN {table} served ON {alike}"  # noqa: S608  # names of our own
+        for row in await query(sql, [value for _, key in some for _, value in key]):
+            key = table, tuple(zip(key_names, row, strict=False))
+            found[key] = dict(zip(names, row[len(key_names) :], strict=True))
+    return found
+
+
+def _differs(key: Key, stream: str, expected: str, found: str) -> Finding:
+    table, named = key
+    place = shown({name: value for name, value in named if name != "organisation"})
     return Finding(
         code="read_model",
-        partnership=partnership,
+        partnership=partnership_in(stream),
         stream=stream,
-        expected=f"{table} {shown(named)}: {expected}",
+        expected=f"{table} {place}: {expected}",
         found=found,
     )

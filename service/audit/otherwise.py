@@ -16,7 +16,7 @@ from domain.partnership import FOLD, fold
 from domain.path import Path, path, retell
 from domain.policy import POLICY_1, Policy
 from service.audit.entries import Entries
-from service.audit.reading import Row, end_of, log_pages, stream_pages
+from service.audit.reading import Row, end_of, lives, policy_rows
 from service.audit.verifying import Line, result_line, state_line
 from service.projections import Query
 
@@ -40,28 +40,20 @@ async def tell_otherwise(query: Query, wanted: Otherwise) -> AsyncIterator[Line]
     """Progress, a finding for each partnership whose path would have been another, and one result."""
     started = time.perf_counter()
     end = wanted.end if wanted.end is not None else await end_of(query, wanted.organisation, wanted.known_at)
-    entries = Entries()
-    async for page in log_pages(query, wanted.organisation, end):
-        await asyncio.to_thread(entries.index, page)
-        yield {"progress": {"position": page[-1].position, "of": 2 * end}}
-    latest = entries.adopted.in_force(end + 1)
-    policy = wanted.policy or entries.adopted.policies.get(latest, POLICY_1)
+    policies = Entries()
+    policies.index(await policy_rows(query, wanted.organisation))
+    latest = policies.adopted.in_force(end + 1)
+    policy = wanted.policy or policies.adopted.policies.get(latest, POLICY_1)
     total, seen, differing = hashlib.sha256(f"fold {FOLD}\n".encode()), 0, 0
-    for stream in sorted(each for each in entries.streams if each.startswith("partnership-")):
-        identifier = stream.removeprefix("partnership-")
-        if wanted.partnerships is not None and identifier not in wanted.partnerships:
-            continue
-        rows: list[Row] = []
-        async for page in stream_pages(query, wanted.organisation, stream, end):
-            rows += page
+    async for identifier, rows in lives(query, wanted.organisation, end, wanted.partnerships):
         seen += len(rows)
         line, finding = await asyncio.to_thread(_compare, wanted, rows, policy, identifier)
         total.update(line)
         if finding is not None:
             differing += 1
             yield {"finding": finding}
-        yield {"progress": {"position": end + seen, "of": 2 * end}}
-    yield result_line(entries.position, differing, started, total.hexdigest())
+        yield {"progress": {"position": seen, "of": end}}
+    yield result_line(end, differing, started, total.hexdigest())
 
 
 def _compare(

@@ -3,6 +3,8 @@
 import asyncio
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from itertools import groupby
+from operator import attrgetter
 from typing import TypeVar
 
 import msgspec
@@ -14,6 +16,7 @@ from events.codec import instant as instant_of
 from events.codec import read_happened
 from events.envelope import RecordedEvent
 from service.projections import Query
+from service.projections.partnerships import partnership_in, stream_of
 
 T = TypeVar("T")
 
@@ -28,7 +31,11 @@ _STREAM = """
     SELECT position, stream, version, type, schema, id, occurred_at, recorded_at, entry FROM events
     WHERE organisation = ? AND stream = ? AND version > ? AND position <= ? ORDER BY version LIMIT ?
 """
-# Added to nothing, a position is no range of the log's own index, which would be walked for every stream anew.
+# Added to nothing, a position is no range of the log's own index, which would be walked for every page anew.
+_BY_STREAM = """
+    SELECT position, stream, version, type, schema, id, occurred_at, recorded_at, entry FROM events
+    WHERE organisation = ? AND (stream, version) > (?, ?) AND position + 0 <= ? ORDER BY stream, version LIMIT ?
+"""
 _LIFE = """
     SELECT position, stream, version, type, schema, id, occurred_at, recorded_at, entry FROM events
     WHERE organisation = ? AND stream = ? AND (occurred_at, version) > (?, ?) AND position + 0 <= ?
@@ -39,14 +46,6 @@ _POLICIES = """
     SELECT position, stream, version, type, schema, id, occurred_at, recorded_at, entry FROM events
     WHERE organisation = ? AND type = ? ORDER BY position
 """
-_NAMES = """
-    WITH RECURSIVE found(name) AS (
-      SELECT min(stream) FROM events WHERE organisation = ?1
-      UNION ALL SELECT (SELECT min(stream) FROM events WHERE organisation = ?1 AND stream > name) FROM found
-      WHERE name IS NOT NULL
-    ) SELECT name FROM found WHERE name IS NOT NULL
-"""
-"""From one stream to the next by the index, whatever their length."""
 
 
 class Row(Struct, frozen=True, gc=False):
@@ -126,28 +125,41 @@ async def life_pages(
         yield page
 
 
-async def stream_names(query: Query, organisation: str) -> list[str]:
-    """Every stream of a log."""
-    return [str(row[0]) for row in await query(_NAMES, (organisation,))]
+async def pages_by_stream(query: Query, organisation: str, end: int, size: int = PAGE) -> AsyncIterator[list[Row]]:
+    """The rows of a log up to an end, stream after stream in the order of their names."""
+    after, more = ("", 0), True
+    while more and (rows := await query(_BY_STREAM, (organisation, *after, end, size))):
+        page = [Row(*row) for row in rows]  # type: ignore[arg-type]  # as above
+        after, more = (page[-1].stream, page[-1].version), len(page) == size
+        yield page
+
+
+async def lives(
+    query: Query, organisation: str, end: int, only: Iterable[str] | None = None
+) -> AsyncIterator[tuple[str, list[Row]]]:
+    """(id, its rows up to an end) of partnership after partnership in the order of their ids; of some, or of all."""
+    if only is not None:
+        for each in sorted(only):
+            if rows := [row async for page in stream_pages(query, organisation, stream_of(each), end) for row in page]:
+                yield each, rows
+        return
+    life: tuple[str, list[Row]] | None = None
+    async for page in pages_by_stream(query, organisation, end):
+        for stream, some in groupby(page, attrgetter("stream")):
+            identifier = partnership_in(stream)
+            if life is not None and life[0] != identifier:
+                yield life
+                life = None
+            if identifier is not None:
+                life = identifier, [*(() if life is None else life[1]), *some]
+    if life is not None:
+        yield life
 
 
 async def policy_rows(query: Query, organisation: str) -> list[Row]:
     """The rows of the policies that were adopted."""
     rows = await query(_POLICIES, (organisation, e.PolicyAdopted.type))
     return [Row(*row) for row in rows]  # type: ignore[arg-type]  # as above
-
-
-async def streams(
-    query: Query, organisation: str, names: Iterable[str], end: int
-) -> AsyncIterator[tuple[str, list[Row], bool]]:
-    """(stream, some of its rows, whether they are its last) of stream after stream."""
-    for name in names:
-        held: list[Row] | None = None
-        async for page in stream_pages(query, organisation, name, end):
-            if held is not None:
-                yield name, held, False
-            held = page
-        yield name, held or [], True
 
 
 async def ahead(pages: AsyncIterator[T]) -> AsyncIterator[T]:

@@ -7,8 +7,10 @@ the start. The work on the bytes is done beside the event loop.
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, ParamSpec, TypeVar
 
 import msgspec
@@ -26,14 +28,14 @@ from service.audit.reading import (
     ahead,
     end_of,
     log_pages,
+    pages_by_stream,
     policy_rows,
-    stream_names,
     stream_pages,
-    streams,
     together,
 )
 from service.projections import Query
 from service.projections.all import MODELLED
+from service.projections.partnerships import partnership_in
 from service.proofs.log_keys import log_verifiers
 from service.proofs.tables import find_tree
 
@@ -107,12 +109,13 @@ class _Verifying:
         self._models = Models(wanted.organisation)
         self._total = hashlib.sha256(f"fold {FOLD}\n".encode())
         self._divergences = 0
+        self._open: _Stream | None = None
+        """The stream that the second pass is in."""
         self.read = 0
 
     async def apart(self, elsewhere: Elsewhere) -> list[AsyncIterator[Line]]:
         """Both passes at once; the second learns beforehand what it otherwise takes from the first."""
-        place = self._query, self._wanted.organisation
-        self._entries.expect(await stream_names(*place), await policy_rows(*place))
+        self._entries.expect(await policy_rows(self._query, self._wanted.organisation))
         return [self._heard(elsewhere(self._end)), self.by_stream()]
 
     async def _heard(self, lines: AsyncIterator[Line]) -> AsyncIterator[Line]:
@@ -142,58 +145,74 @@ class _Verifying:
 
     async def by_stream(self) -> AsyncIterator[Line]:
         """The second pass: decisions, states, read models and snapshots."""
-        seen, second = 0, None
-        names = sorted(self._entries.streams)
-        async for stream, page, last in ahead(streams(self._query, self._wanted.organisation, names, self._end)):
-            if not page:
-                continue  # begun after the end that was fixed
-            second = second or _Stream(self._wanted, self._entries, stream)
-            await self._work(second.take, page)
+        seen = 0
+        async for page in ahead(pages_by_stream(self._query, self._wanted.organisation, self._end)):
             seen += len(page)
-            if not last:
-                continue
+            for each in await self._end_of(await self._work(self._take, page)):
+                yield self._tell(each)
             yield self._progress(self._end + seen)
-            if second.wanted:
-                for each in await self._end_of(second):
-                    yield self._tell(each)
-            second = None
+        for each in await self._end_of([] if self._open is None else [self._open]):
+            yield self._tell(each)
 
-    async def _end_of(self, second: "_Stream") -> list[Finding]:
-        found = await self._work(second.end)
-        if second.is_partnership:
-            self._total.update(second.line())
+    def _take(self, page: Sequence[Row]) -> list["_Stream"]:
+        """Take the next rows; the streams that have ended before the last of them."""
+        ended = []
+        for stream, rows in groupby(page, attrgetter("stream")):
+            if self._open is None or self._open.stream != stream:
+                ended += [] if self._open is None else [self._open]
+                self._open = _Stream(self._wanted, self._entries, stream)
+            self._open.take(list(rows))
+        return ended
+
+    async def _end_of(self, ended: Sequence["_Stream"]) -> list[Finding]:
+        wanted = [each for each in ended if each.wanted]
+        found = await self._work(self._finish, wanted)
         if self._wanted.known_at is None:
-            found += await self._compare(second)
+            found += await self._compare([each for each in wanted if not each.is_broken])
         return found
 
-    async def _compare(self, second: "_Stream") -> list[Finding]:
-        """Where tables and snapshots are not what the stream's events make of them, those of meanwhile included."""
-        if second.is_broken:
-            return []
-        made = await self._work(self._models.made, second.rows)
-        self._models.count(made)
-        found = await self._models.differences(self._query, made, second.stream)
+    def _finish(self, ended: Sequence["_Stream"]) -> list[Finding]:
+        for each in ended:
+            if each.is_partnership:
+                self._total.update(each.line())
+        return [finding for each in ended for finding in each.end()]
+
+    async def _compare(self, ended: Sequence["_Stream"]) -> list[Finding]:
+        """Where tables and snapshots are not what the streams' events make of them, those of meanwhile included."""
+        made = await self._work(lambda: {each.stream: self._models.made(each.rows) for each in ended})
+        for rows in made.values():
+            self._models.count(rows)
+        found = await self._models.differences(self._query, made)
+        differing = [await self._compare_again(each, found[each.stream]) for each in ended if each.stream in found]
+        return [finding for some in differing for finding in some] + await self._compare_snapshots(ended)
+
+    async def _compare_again(self, second: "_Stream", found: list[Finding]) -> list[Finding]:
+        """What still differs once the events are taken in that were recorded while the log was read."""
         newest = second.version
-        for _ in range(ATTEMPTS if found else 0):
-            later = await self._since(second.stream, newest)
-            if not later:
+        for _ in range(ATTEMPTS):
+            if not found or not (later := await self._since(second.stream, newest)):
                 break
             newest = later[-1].version
             second.rows += [row for row in later if row.type in MODELLED]
-            made = await self._work(self._models.made, second.rows)
-            found = await self._models.differences(self._query, made, second.stream)
-        return found + await self._compare_snapshots(second)
+            made = {second.stream: await self._work(self._models.made, second.rows)}
+            found = (await self._models.differences(self._query, made)).get(second.stream, [])
+        return found
 
     async def _since(self, stream: str, version: int) -> list[Row]:
         """What was recorded of a stream while the log was read."""
         pages = stream_pages(self._query, self._wanted.organisation, stream, LAST, after=version)
         return [row async for page in pages for row in page]
 
-    async def _compare_snapshots(self, second: "_Stream") -> list[Finding]:
+    async def _compare_snapshots(self, ended: Sequence["_Stream"]) -> list[Finding]:
         found: list[Finding] = []
-        sql = "SELECT version, fold, state FROM snapshots WHERE organisation = ? AND stream = ?"
-        for version, made_by, raw in await self._query(sql, (self._models.organisation, second.stream)):
-            number = int(str(version))
+        streams = {each.stream: each for each in ended}
+        which = ", ".join("?" * len(streams))
+        sql = f"""
+            SELECT stream, version, fold, state FROM snapshots WHERE organisation = ? AND stream IN ({which})
+            ORDER BY stream, version
+        """  # noqa: S608  # marks alone
+        for stream, version, made_by, raw in await self._query(sql, (self._models.organisation, *streams)):
+            second, number = streams[str(stream)], int(str(version))
             if number > second.version and await self._since(second.stream, number - 1):
                 continue  # saved meanwhile
             found += await self._work(second.compare_snapshot, number, int(str(made_by)), raw)  # type: ignore[arg-type]  # the table is STRICT
@@ -262,8 +281,8 @@ class _Stream:
 
     def __init__(self, wanted: Verification, entries: Entries, stream: str) -> None:
         self.stream = stream
-        self.is_partnership = stream.startswith("partnership-")
-        self.identifier = stream.removeprefix("partnership-") if self.is_partnership else None
+        self.identifier = partnership_in(stream)
+        self.is_partnership = self.identifier is not None
         self.wanted = wanted.partnerships is None or self.identifier in wanted.partnerships
         self._adopted = entries.adopted
         self._again = Redecision(entries.adopted.policies, strict=wanted.strict)

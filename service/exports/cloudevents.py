@@ -7,8 +7,7 @@ import msgspec
 
 from service.event_schemas import DEFINITIONS, SCHEMAS, shape_name
 from service.exports.extract import Extract, Json
-from service.projections.partnerships import PREFIX as STREAM_PREFIX
-from service.projections.partnerships import partnership_of
+from service.projections.partnerships import partnership_in
 
 PREFIX = "io.readthedocs.noces."
 """Before the name of each type, as CloudEvents asks: the reversed name of where the documentation is."""
@@ -37,7 +36,7 @@ def cloud_event(event: Json, organisation: str, *, sealed: bool) -> Json:
     schema = {"dataschema": f"{SCHEMAS}{DEFINITIONS}{shape_name(event['type'], event['schema'])}"} if sealed else {}
     position = event["position"]
     stream = event["stream"]
-    subject = {"subject": partnership_of(stream)} if stream.startswith(STREAM_PREFIX) else {}
+    subject = {} if (partnership := partnership_in(stream)) is None else {"subject": partnership}
     return {
         "specversion": "1.0", "id": event["id"], "source": source_of(organisation), "type": PREFIX + event["type"],
         **subject, "time": event["occurred_at"], "datacontenttype": "application/json", **schema,

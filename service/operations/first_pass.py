@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from service.app import beside
 from service.audit.verifying import Elsewhere, Line, Verification, first_pass
+from service.collector import calm_collector
 from service.settings import Settings, SettingsError
 
 WORTH = 100_000
@@ -62,4 +63,5 @@ async def _work(asked: Asked) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_work(msgspec.json.decode(sys.stdin.buffer.read(), type=Asked)))
+    with calm_collector():
+        asyncio.run(_work(msgspec.json.decode(sys.stdin.buffer.read(), type=Asked)))

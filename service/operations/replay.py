@@ -10,6 +10,7 @@ from service.audit.otherwise import Otherwise, tell_otherwise
 from service.audit.reading import end_of
 from service.audit.verifying import Line, Verification, verify
 from service.body import read_instant
+from service.collector import calm_collector
 from service.errors import ServiceError
 from service.operations.first_pass import WORTH, elsewhere
 from service.operations.policies import read_policy
@@ -25,7 +26,7 @@ async def replay(settings: Settings, tell: Callable[[Line], None], **wanted: Any
     organisation = wanted.get("organisation") or settings.organisation
     result: dict[str, Any] = {}
     async with log_of(settings, organisation) as query:
-        with progress("reading") as far:
+        with progress("reading") as far, calm_collector():
             async for line in await _lines(query, settings, organisation, wanted):
                 if "progress" in line:
                     far(line["progress"]["position"], line["progress"]["of"])

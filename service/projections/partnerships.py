@@ -52,6 +52,11 @@ def partnership_of(stream: str) -> str:
     return stream.removeprefix(PREFIX)
 
 
+def partnership_in(stream: str) -> str | None:
+    """The partnership's id of a stream; None where the stream is something else's."""
+    return stream.removeprefix(PREFIX) if stream.startswith(PREFIX) else None
+
+
 def project(organisation: str, recorded: RecordedEvent, data: e.Event) -> Sequence[RowChange]:
     """What an event does to the list."""
     key: dict[str, Value] = {"organisation": organisation, "id": partnership_of(recorded.stream)}
