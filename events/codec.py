@@ -251,7 +251,7 @@ def microseconds(instant: datetime) -> int:
     return (instant - EPOCH) // MICROSECOND
 
 
-def instant(column: int) -> datetime:
+def from_microseconds(column: int) -> datetime:
     """The instant that a time column holds."""
     return EPOCH + column * MICROSECOND
 
@@ -263,8 +263,3 @@ def named(types: Iterable[str]) -> tuple[str, ...]:
         family = name.removesuffix("*")
         found.update(dict.fromkeys([name] if family == name else [known for known in ALL if known.startswith(family)]))
     return tuple(found)
-
-
-def from_microseconds(value: int) -> datetime:
-    """A time column's value as an instant."""
-    return EPOCH + timedelta(microseconds=value)

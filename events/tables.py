@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import msgspec
 
 from events.batch import Batch
-from events.codec import EPOCH, MICROSECOND, Lived, instant, microseconds, named, read_happened
+from events.codec import EPOCH, MICROSECOND, Lived, from_microseconds, microseconds, named, read_happened
 from events.envelope import RecordedEvent
 from events.rows import grouped
 from events.store import Head, KeyRecord, Page, Replayed, RowChange, Snapshot, Value
@@ -101,7 +101,7 @@ class Log:
     def head(self, organisation: str) -> Head:
         """The end of the log."""
         row = self._database.execute(HEAD, (organisation,)).fetchone()
-        return Head(row[0], instant(row[1])) if row else Head(0, None)
+        return Head(row[0], from_microseconds(row[1])) if row else Head(0, None)
 
     def version(self, organisation: str, stream: str) -> int:
         """The version of a stream."""

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from domain import events as e
-from events.codec import FORMAT, Entry, canonical, instant, microseconds, read_entry
+from events.codec import FORMAT, Entry, canonical, from_microseconds, microseconds, read_entry
 from service.audit.reading import Adopted, Row, shown
 from service.projections.partnerships import partnership_in
 
@@ -84,7 +84,9 @@ class Entries:
         beside = (row.stream, row.version, row.type, row.schema, row.id)
         if told != beside:
             found.append(at_row(row, "columns", shown(told), shown(beside)))
-        if entry.occurred_at != instant(row.occurred_at) or entry.recorded_at != instant(row.recorded_at):
+        if entry.occurred_at != from_microseconds(row.occurred_at) or entry.recorded_at != from_microseconds(
+            row.recorded_at
+        ):
             times = (microseconds(entry.occurred_at), microseconds(entry.recorded_at))
             found.append(at_row(row, "columns", shown(times), shown((row.occurred_at, row.recorded_at))))
         self._check_entry(row, entry, found)

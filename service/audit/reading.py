@@ -12,8 +12,7 @@ from msgspec import Struct, field
 
 from domain import events as e
 from domain.policy import Policy
-from events.codec import instant as instant_of
-from events.codec import read_happened
+from events.codec import from_microseconds, read_happened
 from events.envelope import RecordedEvent
 from service.projections import Query
 from service.projections.partnerships import partnership_in, stream_of
@@ -65,7 +64,8 @@ class Row(Struct, frozen=True, gc=False):
         """The row as the store would answer it."""
         return RecordedEvent(
             position=self.position, stream=self.stream, version=self.version, type=self.type, schema=self.schema,
-            id=self.id, occurred_at=instant_of(self.occurred_at), recorded_at=instant_of(self.recorded_at), entry=self.entry,
+            id=self.id, occurred_at=from_microseconds(self.occurred_at), recorded_at=from_microseconds(self.recorded_at),
+            entry=self.entry,
         )  # fmt: skip
 
     def happened(self) -> e.Happened:
