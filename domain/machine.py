@@ -1,7 +1,7 @@
 """THE TABLE: five stages, their triggers and guards, as one hierarchical machine.
 
-`ARROWS` is all there is to know; the machine of the `transitions` library is built from it at import, asked at every
-decision and drawn for people, but never bound to a model and never fired on replay.
+`ARROWS` is all there is to know; the machine of the `transitions` library is built from it, asked wherever guards let a
+trigger pass (each question once) and drawn for people, but never bound to a model and never fired on replay.
 """
 
 from collections.abc import Callable, Iterable, Mapping

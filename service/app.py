@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -13,12 +13,11 @@ import structlog
 from domain import events as e
 from events.envelope import Context
 from events.sqlite import SqliteFile, SqliteStore
-from events.store import Database
 from service import demo
 from service.admission import Admission
 from service.auth import SCOPES, Keys, NewKey
 from service.catalogue import Catalogue
-from service.clock import Clock
+from service.clock import Clock, now
 from service.connectors.compiled import Connector
 from service.connectors.load import load_connectors
 from service.handler import Handler
@@ -46,11 +45,6 @@ FACT_FIELDS = {name: frozenset(kind.__struct_fields__) for name, kind in e.FACTS
 """What a connector may write: every fact and its fields."""
 
 log = structlog.get_logger()
-
-
-def now() -> datetime:
-    """The wall clock, in UTC."""
-    return datetime.now(UTC)
 
 
 def connectors_at_hand(settings: Settings) -> Mapping[str, Connector]:
@@ -109,20 +103,6 @@ async def _serving(
                 await services.tokens.close()
             await services.inbox.stop()
             await services.handler.stop()
-    finally:
-        await store.close()
-
-
-@asynccontextmanager
-async def beside(settings: Settings) -> AsyncIterator[Database | None]:
-    """The database for reading only, also beside a running server; None where there is none yet."""
-    path = settings.database_path.absolute()
-    if not path.exists():
-        yield None
-        return
-    store = await SqliteStore.open_readonly(path)
-    try:
-        yield store
     finally:
         await store.close()
 

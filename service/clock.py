@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 import structlog
 
@@ -20,6 +20,11 @@ log = structlog.get_logger()
 
 ACTOR = "clock"
 AT_ONCE = 500
+
+
+def now() -> datetime:
+    """The wall clock, in UTC."""
+    return datetime.now(UTC)
 
 
 class Clock:

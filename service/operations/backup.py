@@ -9,9 +9,9 @@ import structlog
 from events.lock import FileLock
 from events.sqlite import SqliteFile, SqliteStore
 from events.store import StoreError
-from service.app import now
 from service.audit.otherwise import Otherwise, tell_otherwise
 from service.audit.verifying import Verification, verify
+from service.clock import now
 from service.files import taking
 from service.operations.reading import check_new
 from service.projections import Query

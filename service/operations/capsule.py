@@ -17,13 +17,13 @@ from events import merkle
 from service import capsule as inside
 from service.api.logs import ENTRIES
 from service.api.meta import machine_view
-from service.app import now
 from service.audit.otherwise import Otherwise, tell_otherwise
 from service.capsule.checks import FORMAT, Checking, Held, entry_reader
 from service.capsule.entries import read_entry
 from service.capsule.files import Files, bundled, tile_name
 from service.capsule.report import REPORT, Report, render
 from service.capsule.story import Machine, Story
+from service.clock import now
 from service.diagram import svg
 from service.errors import ServiceError
 from service.event_schemas import events_document

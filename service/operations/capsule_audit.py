@@ -9,10 +9,10 @@ import msgspec
 
 from events.sqlite import SqliteStore
 from service.api.meta import machine_view
-from service.app import now
 from service.audit.verifying import Line, Verification, verify
 from service.capsule.checks import Checking, Held
 from service.capsule.files import CapsuleError, Files
+from service.clock import now
 from service.errors import ServiceError
 from service.operations.progress import progress
 from service.projections.all import MIGRATIONS, project

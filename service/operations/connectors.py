@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from service.api.facts import read_fact
-from service.app import FACT_FIELDS, connectors_at_hand, now
+from service.app import FACT_FIELDS, connectors_at_hand
+from service.clock import now
 from service.connectors.compiled import Connector
 from service.connectors.dry_run import dry_run
 from service.connectors.engine import Arrival, MappedFact

@@ -8,7 +8,7 @@ from typing import BinaryIO, Literal, get_args
 from msgspec import Struct
 
 from events.sqlite import SqliteFile
-from service.app import now
+from service.clock import now
 from service.errors import ServiceError
 from service.exports.cloudevents import cloudevents
 from service.exports.extract import Extract, extract_of

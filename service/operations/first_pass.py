@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 import msgspec
 from msgspec import Struct
 
-from service.app import beside
 from service.audit.verifying import Elsewhere, Line, Verification, first_pass
 from service.collector import calm_collector
+from service.operations.reading import beside
 from service.settings import Settings, SettingsError
 
 WORTH = 100_000

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from events.sqlite import SqliteFile
-from service.app import now
 from service.auth import parse_duration
+from service.clock import now
 from service.master import rotate
 from service.operations.reach import answered, client
 from service.settings import Settings, SettingsError, keys_path

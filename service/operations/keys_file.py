@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from events.sqlite import SqliteFile
 from events.store import Database, Put, Value
-from service.app import now
+from service.clock import now
 from service.errors import ServiceError
 from service.files import whole
 from service.operations.reading import check_new, log_of

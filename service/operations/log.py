@@ -11,11 +11,12 @@ import httpx
 import msgspec
 
 from service import doctor
-from service.app import beside, running
+from service.app import running
 from service.doctor import Finding
 from service.operations.keys_file import restore_beside, restore_vault
 from service.operations.progress import progress
 from service.operations.reach import answered, client, reached
+from service.operations.reading import beside
 from service.rebuilding import look_again
 from service.restoring import LINE_LIMIT, restore_log
 from service.settings import Settings

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from domain.policy import Policy, parse_policy, policy_toml
-from service.errors import ServiceError
+from domain.policy import Policy, policy_toml
 from service.operations.reach import answered, client
+from service.operations.reading import read_policy
 from service.settings import Settings
 
 
@@ -19,14 +19,6 @@ async def show_policy(settings: Settings, organisation: str | None, version: int
         else:
             found = answered(await http.get(f"/v1/policies/{version}"))
     return found, policy_toml(msgspec.convert(found["policy"], Policy))
-
-
-def read_policy(file: Path) -> Policy:
-    """The policy of a TOML file. Raises ServiceError `bad_policy`."""
-    try:
-        return parse_policy(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ServiceError("bad_policy", f"{file}: {error}") from error
 
 
 async def adopt_policy(settings: Settings, organisation: str | None, file: Path) -> Any:  # noqa: ANN401  # JSON

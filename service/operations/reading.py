@@ -1,12 +1,29 @@
-"""What commands share that read a log from its file: also beside a running server, and never an empty one for a missing one."""
+"""What commands share that read: a log from its file, beside a running server too and never an empty one for a missing one."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from service.app import beside
+from domain.policy import Policy, parse_policy
+from events.sqlite import SqliteStore
+from events.store import Database
+from service.errors import ServiceError
 from service.projections import Query
 from service.settings import Settings, SettingsError
+
+
+@asynccontextmanager
+async def beside(settings: Settings) -> AsyncIterator[Database | None]:
+    """The database for reading only, also beside a running server; None where there is none yet."""
+    path = settings.database_path.absolute()
+    if not path.exists():
+        yield None
+        return
+    store = await SqliteStore.open_readonly(path)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 @asynccontextmanager
@@ -22,6 +39,14 @@ async def log_of(settings: Settings, organisation: str) -> AsyncIterator[Query]:
                 f"There is no organisation {organisation!r} in this database; known: {', '.join(known) or 'none'}."
             )
         yield database.query
+
+
+def read_policy(file: Path) -> Policy:
+    """The policy of a TOML file. Raises ServiceError `bad_policy`."""
+    try:
+        return parse_policy(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ServiceError("bad_policy", f"{file}: {error}") from error
 
 
 def check_new(path: Path) -> None:

@@ -13,9 +13,8 @@ from service.body import read_instant
 from service.collector import calm_collector
 from service.errors import ServiceError
 from service.operations.first_pass import WORTH, elsewhere
-from service.operations.policies import read_policy
 from service.operations.progress import progress
-from service.operations.reading import log_of
+from service.operations.reading import log_of, read_policy
 from service.projections import Query
 from service.proofs.kept import Kept
 from service.settings import Settings, checkpoints_path

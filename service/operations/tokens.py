@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from service.app import now
 from service.auth import parse_duration
+from service.clock import now
 from service.operations.log import address
 from service.operations.reach import answered, client
 from service.settings import Settings
