@@ -20,6 +20,7 @@ from domain.audit import Redecision, Step
 from domain.events import Happened
 from domain.partnership import FOLD, Partnership, fold
 from events.codec import read_entry
+from service.audit.attested import wrongly_attested
 from service.audit.entries import UNREADABLE, Entries, Finding, at_row
 from service.audit.leaves import Leaves, read_leaves, signed_heads
 from service.audit.models import Models
@@ -131,6 +132,8 @@ class _Verifying:
         verifiers = [] if tree is None else await log_verifiers(self._query, self._wanted.organisation, tree)
         heads, unsigned = await signed_heads(self._query, self._wanted.organisation, self._wanted.held, verifiers)
         for each in unsigned:
+            yield self._tell(each)
+        async for each in wrongly_attested(self._query, self._wanted.organisation):
             yield self._tell(each)
         leaves = Leaves(heads)
         async for page in ahead(log_pages(self._query, self._wanted.organisation, self._end)):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.service import test_audits, test_proofs
+from tests.service import test_audits, test_proofs, test_timestamp, test_witness
 from tests.service.processes import ROOT, environment
 
 PAGE = (ROOT / "docs" / "audit.md").read_text(encoding="utf-8")
@@ -45,7 +45,8 @@ def test_every_finding_has_a_row_and_every_row_a_finding():
 
 
 def test_every_tampering_that_is_tested_has_a_row_and_every_row_a_test():
-    texts = "".join(Path(module.__file__).read_text(encoding="utf-8") for module in (test_audits, test_proofs))
+    modules = (test_audits, test_proofs, test_timestamp, test_witness)
+    texts = "".join(Path(module.__file__).read_text(encoding="utf-8") for module in modules)
     alone = re.findall(r'"tampering found in its place: ([^({"]+) \(', texts)
     tested = {*test_audits.TAMPERED, *test_audits.MODELS, *alone}
     assert sorted(rows("what somebody does who has the file | found as")) == sorted(tested)

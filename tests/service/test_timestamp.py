@@ -11,6 +11,7 @@ from service.operations.stamps import timestamp
 from service.proofs.stamp import StampError, check_answer, request_for, stamped_at
 from tests.service.authority import OPENSSL, Authority
 from tests.service.processes import noces
+from tests.service.test_audits import audit
 from tests.service.test_witness import ONE, cosign
 from tests.service.world import client, get, make_key, open_partnership, problem, settings_of, started
 
@@ -186,3 +187,27 @@ def test_the_command_line_stamps_under_both_of_its_names(tmp_path, authority):
     told = noces("log", "timestamp", "--url", authority.url, "--ca", "noces.db", *database, cwd=tmp_path)
     assert (told.returncode, told.stdout) == (1, "")
     assert "holds no certificates" in told.stderr
+
+
+# --- what was written over a stamp -----------------------------------------------------------------------------------------
+
+EDITED = {
+    "its time": ("UPDATE stamps SET stamped_at = stamped_at - 60000000", "one of 20"),
+    "its reply": ("UPDATE stamps SET reply = x'3003020100'", "no answer of a time-stamping authority"),
+    "its checkpoint": ("UPDATE stamps SET size = size + 1", "over something else"),
+}
+
+
+@pytest.mark.parametrize("what", EDITED)
+async def test_a_stamp_that_was_edited_is_found_at_its_size(tmp_path, clock, authority, what, record_property):
+    edit, told = EDITED[what]
+    async with started(settings_of(tmp_path), clock) as services, client(services, await make_key(services)) as http:
+        note, size = await head(http)
+        path = f"/v1/logs/acme/checkpoints/{size}/timestamp"
+        assert (await http.post(path, content=stamp_of(authority, note), headers=REPLY)).status_code == 200
+        assert (await audit(http, mode="verify"))[0] == []
+        await services.store.alone(lambda database: database.execute(edit))
+        (found,), result = await audit(http, mode="verify")
+    assert (found["code"], found["position"], result["ok"]) == ("stamp", size + (what == "its checkpoint"), False)
+    assert told in found["found"]
+    record_property("told", "tampering found in its place: a stamp of time edited (stamp)")

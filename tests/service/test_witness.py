@@ -14,6 +14,7 @@ from service.proofs.signed import Signed, find_signed
 from service.settings import SettingsError
 from tests.service.processes import noces
 from tests.service.story import power_struggle
+from tests.service.test_audits import audit
 from tests.service.test_proofs import older_copy
 from tests.service.witnesses import SEEN, Witness
 from tests.service.world import client, get, head, make_key, open_partnership, problem, settings_of, started
@@ -247,3 +248,30 @@ def test_the_command_line_takes_a_file_beside_a_running_server_and_without_one(s
     told = noces("log", "witness", "one.txt", *database, cwd=tmp_path)
     assert (told.returncode, told.stdout) == (1, "")
     assert "No line is a cosignature of a witness that NOCES_WITNESSES names." in told.stderr
+
+
+# --- what was written over a cosignature -----------------------------------------------------------------------------------
+
+EDITED = {
+    "over another size": (lambda note: ONE.line(note.replace(f"\n{size_of(note)}\n", "\n1\n")), "no cosignature"),
+    "another's": (TWO.line, "a line of somebody else"),
+    "no line": (lambda _: "nobody\n", "signature"),
+}
+
+
+@pytest.mark.parametrize("what", EDITED)
+async def test_a_cosignature_that_was_edited_is_found_at_its_size(tmp_path, clock, what, record_property):
+    line, told = EDITED[what]
+    async with started(settings_of(tmp_path, witnesses=KNOWN), clock) as services:
+        async with client(services, await make_key(services)) as http:
+            await power_struggle(http)
+            note = await checkpoint(http)
+            await cosign(http, ONE.cosigned(note))
+            assert (await audit(http, mode="verify"))[0] == []
+            edit = "UPDATE cosignatures SET line = ?"
+            await services.store.alone(lambda database: database.execute(edit, (line(note),)))
+            (found,), result = await audit(http, mode="verify")
+    assert (found["code"], found["position"], result["ok"]) == ("witness", size_of(note), False)
+    assert found["expected"] == f"a cosignature of witness.example/w1 over {size_of(note)} entries"
+    assert told in found["found"]
+    record_property("told", "tampering found in its place: a witness's line edited (witness)")
