@@ -52,6 +52,12 @@ ADD_EVENT = """
     INSERT INTO events (organisation, position, stream, version, type, schema, id, occurred_at, recorded_at, entry)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+PUT_BACK = """
+    INSERT INTO events (organisation, position, stream, version, type, schema, id, occurred_at, recorded_at, entry)
+    SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+      CAST(value ->> 8 AS BLOB)
+    FROM json_each(?2)
+"""
 MOVE_HEAD = """
     INSERT INTO heads (organisation, position, recorded_at) VALUES (?, ?, ?)
     ON CONFLICT (organisation) DO UPDATE SET position = excluded.position, recorded_at = excluded.recorded_at
@@ -236,12 +242,15 @@ def write_down(database: Database, decided: Batch) -> None:
 
 
 def put_back(
-    database: Database, organisation: str, columns: Sequence[tuple[Value, ...]], claims: Mapping[str, str | None]
+    database: Database, organisation: str, entries: str, head: tuple[int, int], claims: Mapping[str, str | None]
 ) -> None:
-    """Entries as they were recorded elsewhere, each the columns of its row but the first; and claims, held or free."""
-    database.executemany(ADD_EVENT, [(organisation, *each) for each in columns])
-    position, recorded_at = columns[-1][0], columns[-1][7]
-    database.executemany(MOVE_HEAD, [(organisation, position, recorded_at)])
+    """Entries as they were recorded elsewhere, the position and time of the last of them, and claims, held or free.
+
+    The entries are a JSON list of their rows: the columns but the first, the entry itself as text. One statement takes all
+    of them, so that Python's lock is free meanwhile and the next ones can be looked at.
+    """
+    database.execute(PUT_BACK, (organisation, entries))
+    database.executemany(MOVE_HEAD, [(organisation, *head)])
     database.executemany(FREE, [(organisation, name) for name, stream in claims.items() if stream is None])
     database.executemany(TAKE, [(organisation, name, stream) for name, stream in claims.items() if stream is not None])
 

@@ -3,6 +3,7 @@
 Lines that are in the log already are compared and passed over, so that a restore that was cut goes on where it ended.
 """
 
+import asyncio
 import base64
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,14 +12,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from domain import events as e
 from events import merkle
 from events.codec import Entry, microseconds, read_entry
-from events.store import ENTRY_LIMIT, Database, RowChange, Value
+from events.store import ENTRY_LIMIT, Database, RowChange
 from events.tables import Log, change_rows, put_back
 from service.audit.entries import UNREADABLE, Entries
 from service.audit.reading import Row, log_pages
 from service.claims import CLAIMING, pair_of, recorded_claims
+from service.collector import calm_collector
 from service.errors import ServiceError
 from service.projections.all import MODELLED, project
 from service.projections.partnerships import PAIRS, stream_of
@@ -39,7 +44,7 @@ def is_exported(file: Path) -> bool:
 
 
 async def restore_log(
-    store: Database, organisation: str, lines: Iterable[bytes], tell: Callable[[int], None]
+    store: Database, organisation: str, lines: Iterable[bytes], tell: Callable[[int], None], batch: int = BATCH
 ) -> dict[str, Any]:
     """Take back every line, and tell up to which position.
 
@@ -49,10 +54,23 @@ async def restore_log(
     """
     restoring = _Restoring(store, organisation)
     numbered = enumerate(lines, 1)
-    while block := list(islice(numbered, BATCH)):
-        await restoring.take([(number, *_read(number, raw.rstrip(b"\n"))) for number, raw in block])
-        tell(restoring.position)
+    with calm_collector():
+        try:
+            while block := list(islice(numbered, batch)):
+                await restoring.take([(number, *_read(number, raw.rstrip(b"\n"))) for number, raw in block])
+                tell(restoring.position)
+        finally:
+            await restoring.settled()
     return restoring.result()
+
+
+class _Block(Struct):
+    """Lines that were checked, and what is written of them in one transaction."""
+
+    rows: Sequence[Row]
+    entries: str
+    claims: dict[str, str | None]
+    changes: Sequence[RowChange]
 
 
 class _Restoring:
@@ -64,6 +82,8 @@ class _Restoring:
         self._entries = Entries()
         self._frontier = merkle.Frontier()
         self._pairs: dict[str, str] = {}
+        self._writing: asyncio.Future[None] | None = None
+        """The block before, on its way into the log while the next one is looked at."""
         self._restored = self._repeated = 0
         self._end = -1
 
@@ -88,9 +108,16 @@ class _Restoring:
             await self._compare(known)
         fresh = lines[len(known) :]
         if fresh:
-            changes = self._check(fresh)
-            await self._store.alone(partial(self._write, rows=[row for _, row, _ in fresh], changes=changes))
-            self._restored += len(fresh)
+            block = self._checked(fresh)
+            await self.settled()
+            self._writing = asyncio.ensure_future(self._put_back(block))
+            await asyncio.sleep(0)  # so that the writer's thread has it before the next lines are read
+
+    async def settled(self) -> None:
+        """Wait until what was taken is in the log."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await writing
 
     async def _begin(self, first: int) -> None:
         """Read what stands before the first line."""
@@ -125,9 +152,10 @@ class _Restoring:
         for row in rows:
             self._frontier.push(merkle.leaf_hash(row.entry))
 
-    def _check(self, lines: Sequence[Told]) -> list[RowChange]:
-        """Every line in its place and in canonical bytes, before any of them is written; what follows for the read models."""
+    def _checked(self, lines: Sequence[Told]) -> _Block:
+        """Every line in its place and in canonical bytes, before any of them is written; and what follows from them."""
         before = self.position
+        rows: list[Row] = []
         changes: list[RowChange] = []
         for number, row, entry in lines:
             found = self._entries.take(row, entry)
@@ -137,15 +165,22 @@ class _Restoring:
             self._frontier.push(merkle.leaf_hash(row.entry))
             if row.type in MODELLED:
                 changes += project(self._organisation, row.recorded(), row.happened().data)
-        return changes
+            rows.append(row)
+        entries = msgspec.json.encode([_columns(row) for row in rows]).decode()
+        return _Block(rows, entries, dict(self._claims(rows)), changes)
 
-    def _write(self, database: Any, rows: Sequence[Row], changes: Sequence[RowChange]) -> None:  # noqa: ANN401  # a connection, as the driver has it
-        ids = {row.id for row in rows}
-        if len(ids) < len(rows) or Log(database).found(self._organisation, ids):
-            span = f"{rows[0].position} and {rows[-1].position}"
-            raise ServiceError("already_recorded", f"An event id stands twice between {span}.")
-        put_back(database, self._organisation, [_columns(row) for row in rows], dict(self._claims(rows)))
-        change_rows(database, changes)
+    async def _put_back(self, block: _Block) -> None:
+        try:
+            await self._store.alone(partial(_write, organisation=self._organisation, block=block))
+        except Exception as error:
+            # The table refuses an id that it has; only then is it worth a look whether that was it.
+            ids = {row.id for row in block.rows}
+            known = await self._store.alone(lambda database: Log(database).found(self._organisation, ids))
+            if known or len(ids) < len(block.rows):
+                span = f"{block.rows[0].position} and {block.rows[-1].position}"
+                raise ServiceError("already_recorded", f"An event id stands twice between {span}.") from error
+            raise
+        self._restored += len(block.rows)
 
     def _claims(self, rows: Sequence[Row]) -> Iterator[tuple[str, str | None]]:
         """(claim, its holder or nobody) as the entries leave them."""
@@ -157,9 +192,16 @@ class _Restoring:
                 yield from recorded_claims(row.stream, data, self._pairs.get(row.stream, ""))
 
 
-def _columns(row: Row) -> tuple[Value, ...]:
+def _write(database: Any, organisation: str, block: _Block) -> None:  # noqa: ANN401  # a connection, as the driver has it
+    last = block.rows[-1]
+    put_back(database, organisation, block.entries, (last.position, last.recorded_at), block.claims)
+    change_rows(database, block.changes)
+
+
+def _columns(row: Row) -> tuple[int | str, ...]:
     return (
-        row.position, row.stream, row.version, row.type, row.schema, row.id, row.occurred_at, row.recorded_at, row.entry,
+        row.position, row.stream, row.version, row.type, row.schema, row.id, row.occurred_at, row.recorded_at,
+        row.entry.decode(),
     )  # fmt: skip
 
 

@@ -6,12 +6,15 @@ import shutil
 
 import pytest
 
+from events.sqlite import SqliteStore
 from service.errors import ServiceError
 from service.operations.export import Wanted, export
 from service.operations.keys_file import export_keys
 from service.operations.log import checkpoint, restore_file
+from service.projections.all import MIGRATIONS, project
 from service.proofs.note import read_checkpoint
 from service.rebuilding import rebuild
+from service.restoring import restore_log
 from service.settings import SettingsError
 from tests.service.processes import noces
 from tests.service.story import honeymoon, power_sharing
@@ -112,6 +115,36 @@ async def test_a_restore_that_was_cut_goes_on_with_the_whole_file_or_with_the_re
     answer = await restore_file(elsewhere, log["folder"] / "log.ndjson", None, None)
     assert (answer["restored"], answer["repeated"]) == (len(lines) - 12, 12)
     assert answer["root"] in log["note"]
+
+
+@pytest.mark.parametrize("batch", [1, 7, 10_000])
+async def test_blocks_of_any_size_come_to_the_same(log, tmp_path, clock, batch):
+    store = await SqliteStore.open(tmp_path / "log.db", migrations=MIGRATIONS, clock=clock, projections=(project,))
+    try:
+        answer = await restore_log(store, "acme", log["lines"], lambda _: None, batch)
+        assert (answer["restored"], answer["position"]) == (len(log["lines"]), len(log["lines"]))
+        assert answer["root"] in log["note"]
+        assert await store.query("SELECT * FROM events ORDER BY position") == log["entries"]
+        assert await rows(store.query, "claims") == log["kept"]["claims"]
+    finally:
+        await store.close()
+
+
+async def test_a_wrong_line_leaves_the_blocks_before_it_and_says_where_they_end(log, tmp_path, clock):
+    store = await SqliteStore.open(tmp_path / "log.db", migrations=MIGRATIONS, clock=clock, projections=(project,))
+    try:
+        wrong = changed(log["lines"], 12, b'"version":', b'"version":9')
+        with pytest.raises(ServiceError, match="The log is restored up to position 10") as refused:
+            await restore_log(store, "acme", wrong, lambda _: None, 5)
+        assert refused.value.detail.startswith("Line 12: version")
+        assert await store.query("SELECT max(position), count(*) FROM events") == [(10, 10)]
+        first, third = (json.loads(log["lines"][at])["id"].encode() for at in (2, 7))
+        with pytest.raises(ServiceError, match="An event id stands twice between 6 and 10"):
+            await restore_log(store, "other", changed(log["lines"], 8, third, first), lambda _: None, 5)
+        found = await store.query("SELECT max(position) FROM events WHERE organisation = 'other'")
+        assert found == [(5,)]
+    finally:
+        await store.close()
 
 
 async def test_without_its_keys_a_log_has_no_names_and_a_signer_of_its_own(log, elsewhere, clock):
