@@ -12,7 +12,8 @@ from domain.partnership import Partnership, evolve
 from events.store import Replayed
 from events.tables import Log
 
-PAGE = 1_000
+PAGE = 100
+"""Events read at once: so few that they are still near the processor when they are folded."""
 
 
 def read(built: Built) -> Iterator[Replayed]:
