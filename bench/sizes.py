@@ -26,6 +26,8 @@ class Sizes(Struct, frozen=True, kw_only=True):
     repeats: int = 2_000
     deliveries: int = 200
     spoiled: int = 20_000
+    large: int = 1_000_000
+    """Bytes of a body, the most that is taken."""
 
 
 PUBLISHED = Sizes()
@@ -33,5 +35,5 @@ BIG = Sizes(big_log=10_000_000, replayed=2_000_000)
 QUICK = Sizes(
     rounds=1, clients=8, partnerships=16, posts=64, long_stream=300, commands=5, replayed=1_000, peers=1_000, restored=1_000, lines=200,
     small_log=500, big_log=1_000, requests=20, memory_lines=500, memory_events=1_000, start_events=1_000, repeats=20,
-    deliveries=8, spoiled=50,
+    deliveries=8, spoiled=50, large=10_000,
 )  # fmt: skip
