@@ -250,7 +250,7 @@ def put_back(
     of them, so that Python's lock is free meanwhile and the next ones can be looked at.
     """
     database.execute(PUT_BACK, (organisation, entries))
-    database.executemany(MOVE_HEAD, [(organisation, *head)])
+    database.execute(MOVE_HEAD, (organisation, *head))
     database.executemany(FREE, [(organisation, name) for name, stream in claims.items() if stream is None])
     database.executemany(TAKE, [(organisation, name, stream) for name, stream in claims.items() if stream is not None])
 

@@ -84,9 +84,8 @@ class Entries:
         beside = (row.stream, row.version, row.type, row.schema, row.id)
         if told != beside:
             found.append(at_row(row, "columns", shown(told), shown(beside)))
-        if entry.occurred_at != from_microseconds(row.occurred_at) or entry.recorded_at != from_microseconds(
-            row.recorded_at
-        ):
+        times_beside = (from_microseconds(row.occurred_at), from_microseconds(row.recorded_at))
+        if (entry.occurred_at, entry.recorded_at) != times_beside:
             times = (microseconds(entry.occurred_at), microseconds(entry.recorded_at))
             found.append(at_row(row, "columns", shown(times), shown((row.occurred_at, row.recorded_at))))
         self._check_entry(row, entry, found)

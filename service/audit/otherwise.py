@@ -40,10 +40,10 @@ async def tell_otherwise(query: Query, wanted: Otherwise) -> AsyncIterator[Line]
     """Progress, a finding for each partnership whose path would have been another, and one result."""
     started = time.perf_counter()
     end = wanted.end if wanted.end is not None else await end_of(query, wanted.organisation, wanted.known_at)
-    policies = Entries()
-    policies.index(await policy_rows(query, wanted.organisation))
-    latest = policies.adopted.in_force(end + 1)
-    policy = wanted.policy or policies.adopted.policies.get(latest, POLICY_1)
+    entries = Entries()
+    entries.index(await policy_rows(query, wanted.organisation))
+    latest = entries.adopted.in_force(end + 1)
+    policy = wanted.policy or entries.adopted.policies.get(latest, POLICY_1)
     total, seen, differing = hashlib.sha256(f"fold {FOLD}\n".encode()), 0, 0
     async for identifier, rows in lives(query, wanted.organisation, end, wanted.partnerships):
         seen += len(rows)

@@ -14,7 +14,7 @@ FILE_LIMIT = 256 * 2**20
 
 BROKEN = (
     zipfile.BadZipFile, zlib.error, OSError, EOFError,
-    RuntimeError,  # what is encrypted; its kind NotImplementedError is what zipfile says of a packing it does not know
+    RuntimeError,  # what zipfile says of an encrypted file, and of a packing that it does not know
 )  # fmt: skip
 """What unpacking a damaged or forged file may raise."""
 

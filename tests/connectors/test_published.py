@@ -29,9 +29,7 @@ def outcome(item):
 @pytest.mark.parametrize(("name", "connector", "chosen", "wanted"), ROWS)
 def test_a_published_body_becomes_what_the_page_says(name, connector, chosen, wanted):
     if not (path := BODIES / name).exists():
-        pytest.skip(
-            "the published bodies are their publishers' and lie beside a checkout, never in it"
-        )  # their licence
+        pytest.skip("the published bodies are not beside this checkout")  # their publishers' own: never committed
     settings = msgspec.json.decode(chosen) if chosen else {}
     items = map_delivery(CONNECTORS[connector], settings, when_received(*read_sample(path)))
     assert "; ".join(dict.fromkeys(map(outcome, items))) == wanted

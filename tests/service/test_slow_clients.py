@@ -200,9 +200,7 @@ MODES = {
 
 
 @pytest.mark.long
-@pytest.mark.skipif(
-    TOOL is None, reason="slowhttptest is not installed (Debian: apt-get install slowhttptest)"
-)  # a campaign's tool
+@pytest.mark.skipif(TOOL is None, reason="apt-get install slowhttptest")  # only this campaign needs the tool
 @pytest.mark.parametrize("mode", MODES)
 def test_slowhttptest_finds_the_service_available(serve, tmp_path, mode):
     server = serve(head_seconds=2, receive_seconds=2, send_seconds=2, idle_seconds=10)
