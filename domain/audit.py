@@ -63,7 +63,7 @@ class Redecision:
         self.found: list[Divergence] = []
         self._strict = strict
         self._policies = policies
-        self._history: list[e.Happened] = []
+        self.history: list[e.Happened] = []
         self._unmarked: Partnership | None = None
         self._fired: set[str] = set()
         self._waiting: list[Divergence] = []
@@ -75,7 +75,7 @@ class Redecision:
         self._waiting = []
         self._check(step)
         horizon = self._horizon(step.happened) if self._strict else None
-        self._evolve(step.happened)
+        self.evolve(step.happened)
         if horizon is not None:
             self._waiting = self._due(step, horizon)
 
@@ -85,13 +85,14 @@ class Redecision:
         self._waiting = []
         return self.found
 
-    def _evolve(self, happened: e.Happened) -> None:
-        self._history.append(happened)
+    def evolve(self, happened: e.Happened) -> None:
+        """Take the next event only for what it does to the state: enough for a fact, unless every one is asked about."""
+        self.history.append(happened)
         kind = type(happened.data)
         if kind is e.FactRetracted:
-            self.state = fold(self._history)
+            self.state = fold(self.history)
             return
-        if kind in (e.SeparationDecided, e.SeparationRevoked):
+        if kind is e.SeparationDecided or kind is e.SeparationRevoked:
             self._unmarked = copy(self.state)
         evolve(self.state, happened)
 
@@ -123,8 +124,8 @@ class Redecision:
             return
         self._differs(version, "left", state.state, data.left)
         target = machine.name(data.stage, data.outcome)
-        if not 0 < data.cause <= len(self._history):
-            self._differs(version, "cause", f"an event from 1 to {len(self._history)}", data.cause)
+        if not 0 < data.cause <= len(self.history):
+            self._differs(version, "cause", f"an event from 1 to {len(self.history)}", data.cause)
         elif data.forced:
             self._check_forced(step, data, target)
         else:
@@ -138,8 +139,8 @@ class Redecision:
 
     def _check_forced(self, step: Step, data: e.StageEntered, target: str) -> None:
         version, state = step.happened.version, self.state
-        cause = self._history[data.cause - 1].data
-        just_before = isinstance(cause, e.OverrideApproved) and data.cause == len(self._history)
+        cause = self.history[data.cause - 1].data
+        just_before = isinstance(cause, e.OverrideApproved) and data.cause == len(self.history)
         self._differs(
             version, "override", "approved just before", "approved just before" if just_before else cause.type
         )
@@ -156,7 +157,7 @@ class Redecision:
         if step.decided_at is None:
             self._differs(version, "decided_at", "the instant of the decision", "none")
             return
-        seen, mark = self.state, self._history[-1].data
+        seen, mark = self.state, self.history[-1].data
         side: Side | None = None
         reason: str | None = None
         if data.trigger in MARKED:
@@ -174,7 +175,7 @@ class Redecision:
             version, "target", consult(seen, policy, data.trigger, found, came_from) or "no transition", target
         )
         if by_itself and allowed(data.trigger, found):
-            cause = self._history[data.cause - 1]
+            cause = self.history[data.cause - 1]
             at, brought = moment(data.trigger, found, Seen(cause.occurred_at, cause.version))
             self._differs(version, "occurred_at", max(at, seen.entered), step.happened.occurred_at)
             self._differs(version, "cause", brought.version, data.cause)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from domain.events import ALL, Event, Happened
+from domain.events import ALL, Event, Happened, Instant
 from events.envelope import Context, NewEvent, RecordedEvent
 from events.upcasters import upcast
 
@@ -38,9 +38,9 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: int
     type: str
     schema: int
-    occurred_at: datetime
-    recorded_at: datetime
-    decided_at: datetime | None = None
+    occurred_at: Instant
+    recorded_at: Instant
+    decided_at: Instant | None = None
     actor: str
     side: str | None = None
     source: str | None = None
@@ -48,6 +48,9 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     correlation_id: str | None = None
     causation_id: str | None = None
     data: Any
+
+
+_read_entry = msgspec.json.Decoder(Entry).decode
 
 
 class UncanonicalError(ValueError):
@@ -96,7 +99,7 @@ def canonical(value: object, doubtful: Callable[[bytes], object] = msgspec.json.
     part = doubtful(raw)
     if not raw.isascii():
         _refuse_foreign_names(part)
-    return _encoder.encode(_plain(msgspec.json.decode(raw))) if _holds_odd_number([part]) else raw
+    return _encoder.encode(_plain(msgspec.json.decode(raw))) if holds_odd_number([part]) else raw
 
 
 class _Body(Struct):
@@ -110,21 +113,19 @@ def _data_of(raw: bytes) -> object:
     return _body.decode(raw).data
 
 
-def _holds_odd_number(values: Iterable[object]) -> bool:
-    """Whether some number is refused, or is written otherwise than the encoder does."""
+def holds_odd_number(values: Iterable[Any]) -> bool:
+    """Whether some number among decoded values is refused, or is written otherwise than the encoder does."""
     for item in values:
         kind = type(item)
         if kind is str or kind is bool:
             continue
-        if isinstance(item, int):
+        if kind is int:
             if not -INTEGER_LIMIT <= item <= INTEGER_LIMIT:
                 return True
-        elif isinstance(item, float):
+        elif kind is float:
             if item == int(item) or not SMALLEST <= abs(item) < LARGEST:
                 return True
-        elif (isinstance(item, dict) and _holds_odd_number(item.values())) or (
-            isinstance(item, list) and _holds_odd_number(item)
-        ):
+        elif (kind is dict and holds_odd_number(item.values())) or (kind is list and holds_odd_number(item)):
             return True
     return False
 
@@ -243,7 +244,7 @@ def read_happened(kind: str, schema: int, entry: bytes) -> Happened:
 
 def read_entry(raw: bytes) -> Entry:
     """Every field of an entry, its data as plain values."""
-    return msgspec.json.decode(raw, type=Entry)
+    return _read_entry(raw)
 
 
 def microseconds(instant: datetime) -> int:

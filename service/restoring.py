@@ -21,7 +21,7 @@ from events.codec import Entry, microseconds, read_entry
 from events.store import ENTRY_LIMIT, Database, RowChange
 from events.tables import Log, change_rows, put_back
 from service.audit.entries import UNREADABLE, Entries
-from service.audit.reading import Row, log_pages
+from service.audit.reading import WholeRow, log_pages
 from service.claims import CLAIMING, pair_of, recorded_claims
 from service.collector import calm_collector
 from service.errors import ServiceError
@@ -30,7 +30,7 @@ from service.projections.partnerships import PAIRS, stream_of
 
 BEGIN = re.compile(rb'\{"position":([1-9]\d{0,15}),')
 """How a line of an exported log begins; the entry's own bytes follow."""
-Told = tuple[int, Row, Entry]
+Told = tuple[int, WholeRow, Entry]
 """The number of a line, the row that it makes, its entry."""
 BATCH = 2_000
 """Lines that are written in one transaction."""
@@ -67,7 +67,7 @@ async def restore_log(
 class _Block(Struct):
     """Lines that were checked, and what is written of them in one transaction."""
 
-    rows: Sequence[Row]
+    rows: Sequence[WholeRow]
     entries: str
     claims: dict[str, str | None]
     changes: Sequence[RowChange]
@@ -131,9 +131,9 @@ class _Restoring:
         for identifier, client, partner in await self._store.query(PAIRS, (self._organisation,)):
             self._pairs[stream_of(str(identifier))] = pair_of(str(client), str(partner))
 
-    async def _compare(self, known: Sequence[tuple[int, Row]]) -> None:
+    async def _compare(self, known: Sequence[tuple[int, WholeRow]]) -> None:
         """Lines that are there already must be the same."""
-        stored: dict[int, Row] = {}
+        stored: dict[int, WholeRow] = {}
         async for page in log_pages(
             self._store.query, self._organisation, known[-1][1].position, known[0][1].position - 1
         ):
@@ -147,7 +147,7 @@ class _Restoring:
             self._pass([row])
         self._repeated += len(known)
 
-    def _pass(self, rows: Sequence[Row]) -> None:
+    def _pass(self, rows: Sequence[WholeRow]) -> None:
         self._entries.index(rows)
         for row in rows:
             self._frontier.push(merkle.leaf_hash(row.entry))
@@ -155,7 +155,7 @@ class _Restoring:
     def _checked(self, lines: Sequence[Told]) -> _Block:
         """Every line in its place and in canonical bytes, before any of them is written; and what follows from them."""
         before = self.position
-        rows: list[Row] = []
+        rows: list[WholeRow] = []
         changes: list[RowChange] = []
         for number, row, entry in lines:
             found = self._entries.take(row, entry)
@@ -182,7 +182,7 @@ class _Restoring:
             raise
         self._restored += len(block.rows)
 
-    def _claims(self, rows: Sequence[Row]) -> Iterator[tuple[str, str | None]]:
+    def _claims(self, rows: Sequence[WholeRow]) -> Iterator[tuple[str, str | None]]:
         """(claim, its holder or nobody) as the entries leave them."""
         for row in rows:
             if row.type in CLAIMING:
@@ -198,14 +198,14 @@ def _write(database: Any, organisation: str, block: _Block) -> None:  # noqa: AN
     change_rows(database, block.changes)
 
 
-def _columns(row: Row) -> tuple[int | str, ...]:
+def _columns(row: WholeRow) -> tuple[int | str, ...]:
     return (
         row.position, row.stream, row.version, row.type, row.schema, row.id, row.occurred_at, row.recorded_at,
         row.entry.decode(),
     )  # fmt: skip
 
 
-def _read(number: int, raw: bytes) -> tuple[Row, Entry]:
+def _read(number: int, raw: bytes) -> tuple[WholeRow, Entry]:
     """A line as the row that it makes, and its entry."""
     begin = BEGIN.match(raw)
     if begin is None or len(raw) > LINE_LIMIT:
@@ -215,9 +215,9 @@ def _read(number: int, raw: bytes) -> tuple[Row, Entry]:
     entry = b"{" + raw[begin.end() :]
     try:
         read = read_entry(entry)
-        row = Row(
-            int(begin[1]), read.stream, read.version, read.type, read.schema, read.id, microseconds(read.occurred_at),
-            microseconds(read.recorded_at), entry,
+        row = WholeRow(
+            int(begin[1]), read.stream, read.version, read.type, read.schema, entry, read.id,
+            microseconds(read.occurred_at), microseconds(read.recorded_at),
         )  # fmt: skip
         row.happened()
     except UNREADABLE as error:

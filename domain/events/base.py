@@ -8,6 +8,8 @@ from msgspec import Meta, Struct
 from domain.types import Side
 
 Parts = Annotated[tuple[Side, ...], Meta(max_length=2)]
+Instant = Annotated[datetime, Meta(tz=True)]
+"""With its zone, or it is not read."""
 
 
 class Event(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -22,5 +24,5 @@ class Happened(Struct, frozen=True, gc=False):
 
     version: int
     id: str
-    occurred_at: datetime
+    occurred_at: Instant
     data: Event

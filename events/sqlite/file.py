@@ -12,7 +12,14 @@ from typing import Any, ClassVar, NoReturn, Self, TypeVar
 from events.codec import microseconds
 from events.lock import FileLock
 from events.migrations import Migration, in_order
-from events.sqlite.connection import BUSY_SECONDS, Connection, close_all, connect_reader, connect_writer
+from events.sqlite.connection import (
+    BUSY_SECONDS,
+    Connection,
+    DirectConnection,
+    close_all,
+    connect_reader,
+    connect_writer,
+)
 from events.store import Projection, RowChange, StoreError, Value
 from events.tables import change_rows
 
@@ -33,12 +40,12 @@ class SqliteFile:
     """A table by which a file of this kind is known."""
 
     def __init__(
-        self, writer: Connection | None, readers: Sequence[Connection], lock: FileLock | None,
+        self, writer: Connection | None, readers: Sequence[Connection | DirectConnection], lock: FileLock | None,
         clock: Callable[[], datetime], projections: Sequence[Projection] = (),
     ) -> None:  # fmt: skip
         self._writer = writer
         self._all_readers = readers
-        self._readers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
+        self._readers: asyncio.LifoQueue[Connection | DirectConnection] = asyncio.LifoQueue()
         for reader in readers:
             self._readers.put_nowait(reader)
         self._lock = lock
@@ -66,12 +73,10 @@ class SqliteFile:
         return cls(opened[0], opened[1:], lock, clock, projections)
 
     @classmethod
-    async def open_readonly(
-        cls, path: Path | str, *, read_connections: int = 1, busy_seconds: float = BUSY_SECONDS
-    ) -> Self:
-        """Open for reading only, also beside a live writer; nothing is locked, created or migrated."""
-        readers = await cls._open_readers(_absolute(path), read_connections, busy_seconds)
-        return cls(None, readers, None, _refuse_writing)
+    async def open_readonly(cls, path: Path | str, *, busy_seconds: float = BUSY_SECONDS) -> Self:
+        """Open for reading only, for a process of its own, also beside a live writer; nothing is locked, made or migrated."""
+        database = connect_reader(_absolute(path), busy_seconds, cls.marker, cls.holds)
+        return cls(None, [DirectConnection(database)], None, _refuse_writing)
 
     @classmethod
     async def _open_readers(cls, path: Path, count: int, busy_seconds: float) -> list[Connection]:
@@ -139,7 +144,7 @@ class SqliteFile:
             return await reader.run(work)
 
     @asynccontextmanager
-    async def _reader(self) -> AsyncIterator[Connection]:
+    async def _reader(self) -> AsyncIterator[Connection | DirectConnection]:
         reader = await self._readers.get()
         try:
             yield reader

@@ -21,22 +21,23 @@ class Leaves:
         for each in signed:
             self._signed.setdefault(each.size, set()).add(each.root)
 
-    def check(self, rows: Sequence[Row], tiles: Mapping[int, Sequence[bytes]]) -> list[Finding]:
-        """What differs from the stored leaf hashes and from the signed roots."""
-        found: list[Finding] = []
-        for row in rows:
-            index = row.position - 1
-            leaf = merkle.leaf_hash(row.entry)
-            stored = tiles.get(index >> merkle.TILE_HEIGHT, ())
-            place = index & (merkle.TILE_WIDTH - 1)
-            if place < len(stored) and stored[place] != leaf:
-                found.append(_finding("leaf", row.position, stored[place].hex(), leaf.hex()))
-            self._frontier.push(leaf)
+    def check(self, rows: Sequence[Row], stored: Mapping[int, bytes]) -> list[Finding]:
+        """What differs from the stored leaf hashes, by position, and from the signed roots."""
+        leaves = [merkle.leaf_hash(row.entry) for row in rows]
+        found = [
+            _finding("leaf", row.position, stored[row.position].hex(), leaf.hex())
+            for row, leaf in zip(rows, leaves, strict=True)
+            if stored.get(row.position, leaf) != leaf
+        ]
+        begin = self._frontier.size
+        for size in sorted(each for each in self._signed if begin < each <= begin + len(rows)):
+            self._frontier.extend(leaves[self._frontier.size - begin : size - begin])
             found += [
-                _finding("checkpoint", row.position, root.hex(), self._frontier.root.hex())
-                for root in self._signed.pop(self._frontier.size, ())
+                _finding("checkpoint", rows[size - begin - 1].position, root.hex(), self._frontier.root.hex())
+                for root in self._signed.pop(size)
                 if root != self._frontier.root
             ]
+        self._frontier.extend(leaves[self._frontier.size - begin :])
         return found
 
     def end(self) -> list[Finding]:
@@ -53,10 +54,13 @@ def _finding(code: str, position: int, expected: str, found: str) -> Finding:
     return Finding(code=code, position=position, expected=expected, found=found)
 
 
-async def read_leaves(query: Query, organisation: str, rows: Sequence[Row]) -> dict[int, list[bytes]]:
-    """The tiles of leaf hashes that cover some rows."""
+async def read_leaves(query: Query, organisation: str, rows: Sequence[Row]) -> dict[int, bytes]:
+    """The stored leaf hashes that cover some rows, by position."""
     first, last = (each.position - 1 >> merkle.TILE_HEIGHT for each in (rows[0], rows[-1]))
-    return {int(str(number)): split(raw) for number, raw in await query(_TILES, (organisation, first, last))}
+    found: dict[int, bytes] = {}
+    for number, raw in await query(_TILES, (organisation, first, last)):
+        found.update(enumerate(split(raw), int(str(number)) * merkle.TILE_WIDTH + 1))
+    return found
 
 
 async def signed_heads(

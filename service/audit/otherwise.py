@@ -41,7 +41,7 @@ async def tell_otherwise(query: Query, wanted: Otherwise) -> AsyncIterator[Line]
     started = time.perf_counter()
     end = wanted.end if wanted.end is not None else await end_of(query, wanted.organisation, wanted.known_at)
     entries = Entries()
-    entries.index(await policy_rows(query, wanted.organisation))
+    entries.expect(await policy_rows(query, wanted.organisation))
     latest = entries.adopted.in_force(end + 1)
     policy = wanted.policy or entries.adopted.policies.get(latest, POLICY_1)
     total, seen, differing = hashlib.sha256(f"fold {FOLD}\n".encode()), 0, 0

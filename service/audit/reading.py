@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from domain import events as e
 from domain.policy import Policy
-from events.codec import from_microseconds, read_happened
+from events.codec import read_entry, read_happened
 from events.envelope import RecordedEvent
 from service.projections import Query
 from service.projections.partnerships import partnership_in, stream_of
@@ -23,54 +23,59 @@ PAGE = 2_000
 """Rows read at once."""
 
 _LOG = """
-    SELECT position, stream, version, type, schema, id, occurred_at, recorded_at, entry FROM events
+    SELECT position, stream, version, type, schema, entry, id, occurred_at, recorded_at FROM events
     WHERE organisation = ? AND position > ? AND position <= ? ORDER BY position LIMIT ?
 """
 _STREAM = """
-    SELECT position, stream, version, type, schema, id, occurred_at, recorded_at, entry FROM events
+    SELECT position, stream, version, type, schema, entry FROM events
     WHERE organisation = ? AND stream = ? AND version > ? AND position <= ? ORDER BY version LIMIT ?
 """
 # Added to nothing, a position is no range of the log's own index, which would be walked for every page anew.
 _BY_STREAM = """
-    SELECT position, stream, version, type, schema, id, occurred_at, recorded_at, entry FROM events
+    SELECT position, stream, version, type, schema, entry FROM events
     WHERE organisation = ? AND (stream, version) > (?, ?) AND position + 0 <= ? ORDER BY stream, version LIMIT ?
 """
 _LIFE = """
-    SELECT position, stream, version, type, schema, id, occurred_at, recorded_at, entry FROM events
+    SELECT position, stream, version, type, schema, entry, id, occurred_at, recorded_at FROM events
     WHERE organisation = ? AND stream = ? AND (occurred_at, version) > (?, ?) AND position + 0 <= ?
     ORDER BY occurred_at, version LIMIT ?
 """
 MIN_INSTANT = -(2**63)
 _POLICIES = """
-    SELECT position, stream, version, type, schema, id, occurred_at, recorded_at, entry FROM events
+    SELECT position, stream, version, type, schema, entry FROM events
     WHERE organisation = ? AND type = ? ORDER BY position
 """
 
 
 class Row(Struct, frozen=True, gc=False):
-    """One row of the log, nothing of it believed."""
+    """One row of the log, nothing of it believed: what a fold needs, so that no more is read."""
 
     position: int
     stream: str
     version: int
     type: str
     schema: int
-    id: str
-    occurred_at: int
-    recorded_at: int
     entry: bytes
 
     def recorded(self) -> RecordedEvent:
         """The row as the store would answer it."""
+        entry = read_entry(self.entry)
         return RecordedEvent(
             position=self.position, stream=self.stream, version=self.version, type=self.type, schema=self.schema,
-            id=self.id, occurred_at=from_microseconds(self.occurred_at), recorded_at=from_microseconds(self.recorded_at),
-            entry=self.entry,
+            id=entry.id, occurred_at=entry.occurred_at, recorded_at=entry.recorded_at, entry=self.entry,
         )  # fmt: skip
 
     def happened(self) -> e.Happened:
         """The row as the fold takes it."""
         return read_happened(self.type, self.schema, self.entry)
+
+
+class WholeRow(Row, frozen=True, gc=False):
+    """A row with every column: times in microseconds."""
+
+    id: str
+    occurred_at: int
+    recorded_at: int
 
 
 class Adopted(Struct):
@@ -88,17 +93,19 @@ class Adopted(Struct):
 
     def in_force(self, position: int) -> int:
         """The version in force before a position; 0 before any was adopted."""
+        if self.positions and position > self.positions[-1]:
+            return self.versions[-1]
         place = bisect_right(self.positions, position - 1)
         return self.versions[place - 1] if place else 0
 
 
 async def log_pages(
     query: Query, organisation: str, end: int, after: int = 0, size: int = PAGE
-) -> AsyncIterator[list[Row]]:
+) -> AsyncIterator[list[WholeRow]]:
     """The rows of a log from above a position up to an end."""
     more = True
     while more and (rows := await query(_LOG, (organisation, after, end, size))):
-        page = [Row(*row) for row in rows]  # type: ignore[arg-type]  # the table is STRICT
+        page = [WholeRow(*row) for row in rows]  # type: ignore[arg-type]  # the table is STRICT
         after, more = page[-1].position, len(page) == size
         yield page
 
@@ -116,11 +123,11 @@ async def stream_pages(
 
 async def life_pages(
     query: Query, organisation: str, stream: str, end: int, size: int = PAGE
-) -> AsyncIterator[list[Row]]:
+) -> AsyncIterator[list[WholeRow]]:
     """The rows of one stream up to an end, in the order in which they occurred; at one instant, by version."""
     after, more = (MIN_INSTANT, 0), True
     while more and (rows := await query(_LIFE, (organisation, stream, *after, end, size))):
-        page = [Row(*row) for row in rows]  # type: ignore[arg-type]  # as above
+        page = [WholeRow(*row) for row in rows]  # type: ignore[arg-type]  # as above
         after, more = (page[-1].occurred_at, page[-1].version), len(page) == size
         yield page
 

@@ -17,7 +17,6 @@ import msgspec
 from msgspec import Struct
 
 from domain.audit import Redecision, Step
-from domain.events import Happened
 from domain.partnership import FOLD, Partnership, fold
 from events.codec import read_entry
 from service.audit.attested import wrongly_attested
@@ -289,9 +288,9 @@ class _Stream:
         self.wanted = wanted.partnerships is None or self.identifier in wanted.partnerships
         self._adopted = entries.adopted
         self._again = Redecision(entries.adopted.policies, strict=wanted.strict)
+        self._strict = wanted.strict
         self._version = 0
         self._positions: list[int] = []
-        self._history: list[Happened] = []
         self._unreadable: list[Finding] = []
         self.is_broken = False
         self.rows: list[Row] = []
@@ -318,9 +317,12 @@ class _Stream:
                 self._unreadable.append(at_row(row, "data", f"the fields of {row.type}", str(error)))
                 continue
             self._positions.append(row.position)
-            self._history.append(happened)
-            if not self.is_broken:
+            if self.is_broken:
+                continue
+            if self._strict or row.type in DECIDED:
                 self._again.take(Step(happened, at, self._adopted.in_force(row.position)))
+            else:
+                self._again.evolve(happened)
 
     def end(self) -> list[Finding]:
         """Where decisions come out otherwise."""
@@ -336,10 +338,10 @@ class _Stream:
         """Whether a stored snapshot is the fold of what it stands for; one of an older fold is read by nobody."""
         if self.is_broken or made_by != FOLD:
             return []
-        if not 0 < version <= len(self._history):
-            return [self._at(version, "snapshot", f"a version up to {len(self._history)}", str(version))]
+        if not 0 < version <= len(self._again.history):
+            return [self._at(version, "snapshot", f"a version up to {len(self._again.history)}", str(version))]
         try:
-            same = _unpack(raw) == fold(self._history[:version])
+            same = _unpack(raw) == fold(self._again.history[:version])
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             return [self._at(version, "snapshot", "a folded state", str(error))]
         return [] if same else [self._at(version, "snapshot", "the fold of its events", "another state")]

@@ -1,6 +1,6 @@
 """The part of a log that an export tells: one organisation's, some or all of its partnerships, up to a fixed end."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -16,6 +16,7 @@ from service.projections import Query
 from service.projections.partnerships import Filter, exists, list_ids, stream_of
 
 E = TypeVar("E", bound=e.Event)
+R = TypeVar("R", bound=Row)
 Json = dict[str, Any]
 
 AT_ONCE = 100
@@ -76,20 +77,20 @@ class Extract(Struct, kw_only=True, eq=False):
         counts = [await self.query(_COUNT, (self.organisation, stream_of(each), self.end)) for each in self.only]
         return sum(int(str(rows[0][0])) for rows in counts)
 
-    async def rows(self) -> AsyncIterator[list[Row]]:
+    async def rows(self) -> AsyncIterator[Sequence[Row]]:
         """The log by position; of chosen partnerships, one stream after the other."""
         if not self.only:
-            async for page in self._counted(log_pages(self.query, self.organisation, self.end, size=self.size)):
-                yield page
+            async for whole in self._counted(log_pages(self.query, self.organisation, self.end, size=self.size)):
+                yield whole
         for each in self.only:
             async for page in self.stream(each):
                 yield page
 
-    def stream(self, partnership: str) -> AsyncIterator[list[Row]]:
+    def stream(self, partnership: str) -> AsyncIterator[Sequence[Row]]:
         """The rows of one partnership, by version."""
         return self._counted(stream_pages(self.query, self.organisation, stream_of(partnership), self.end, self.size))
 
-    async def _counted(self, pages: AsyncIterator[list[Row]]) -> AsyncIterator[list[Row]]:
+    async def _counted(self, pages: AsyncIterator[Sequence[R]]) -> AsyncIterator[Sequence[R]]:
         async for page in pages:
             yield page
             self.seen(len(page))
@@ -106,7 +107,7 @@ class Extract(Struct, kw_only=True, eq=False):
 
     # --- entries -----------------------------------------------------------------------------------------------------
 
-    async def entries(self, rows: list[Row]) -> list[Json]:
+    async def entries(self, rows: Sequence[Row]) -> list[Json]:
         """The fields of entries with their positions; personal values as the export holds them."""
         found: list[Json] = [{"position": row.position, **msgspec.json.decode(row.entry)} for row in rows]
         data = await self._open([(each["type"], each["id"], each["data"]) for each in found])
@@ -136,7 +137,7 @@ class Extract(Struct, kw_only=True, eq=False):
         async for page in self._counted(pages):
             yield await self._told([row for row in page if row.type in TOLD and row.id not in retracted])
 
-    async def _told(self, rows: list[Row]) -> list[Told]:
+    async def _told(self, rows: Sequence[Row]) -> list[Told]:
         entries = [read_entry(row.entry) for row in rows]
         opened = await self._open([(each.type, each.id, each.data) for each in entries])
         return [

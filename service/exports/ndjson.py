@@ -1,13 +1,13 @@
 """The log as it is stored: lines that can be restored, as long as none is left out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from service.audit.reading import Row, end_of, log_pages
 from service.projections import Query
 
 
 async def ndjson(
-    query: Query, organisation: str, pages: AsyncIterator[list[Row]] | None = None
+    query: Query, organisation: str, pages: AsyncIterator[Sequence[Row]] | None = None
 ) -> AsyncIterator[bytes]:  # fmt: skip
     """`{"position":n,` and the entry's own bytes, a line an entry; personal values stay sealed.
 

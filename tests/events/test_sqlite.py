@@ -263,7 +263,7 @@ async def test_opening_an_empty_database_for_reading_says_what_is_missing(path):
     sqlite3.connect(path).close()
     path.touch()
     with pytest.raises(StoreError, match="holds no log"):
-        await SqliteStore.open_readonly(path, read_connections=2)
+        await SqliteStore.open_readonly(path)
 
 
 @pytest.mark.parametrize("name", ["a b.db", "50%.db", "what?.db", "#1.db", "été.db"])

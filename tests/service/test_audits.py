@@ -203,6 +203,14 @@ async def a_time_set_back(services):
     ]
 
 
+async def a_time_without_its_zone(services):
+    position = await place_of(services, "promise.made")
+    raw = await entry_at(services, position)
+    at = raw.index(b'"occurred_at":"') + 15
+    end = raw.index(b'Z"', at)
+    return position, [set_entry(position, raw[:end] + raw[end + 1 :])]
+
+
 async def a_field_of_the_wrong_kind(services):
     position = await place_of(services, "promise.made")
     entry = msgspec.json.decode(await entry_at(services, position))
@@ -229,6 +237,7 @@ async def a_transition_put_in(services):
 TAMPERED = {
     "a transition put in": a_transition_put_in,
     "a field of the wrong kind": a_field_of_the_wrong_kind,
+    "a time without its zone": a_time_without_its_zone,
     "a byte flipped": a_byte_flipped,
     "a figure that a decision read": a_byte_of_a_figure_flipped,
     "a row deleted in the middle": a_row_deleted_in_the_middle,
