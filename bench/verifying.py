@@ -6,6 +6,7 @@ import sys
 
 import msgspec
 
+from bench import replay
 from bench.biglog import Built
 from bench.processes import NOCES, ROOT
 from bench.rows import Row, interleaved
@@ -18,15 +19,19 @@ LENGTH = 100
 
 def measure(place: Workplace) -> list[Row]:
     """The rows of verification."""
-    built = place.log(place.sizes.replayed, LENGTH)
-    sides = {"verify": lambda: seconds(built), "strict": lambda: seconds(built, "--strict")}
+    built, replayed = place.log(place.sizes.replayed, LENGTH), place.log(place.sizes.replayed)
+    sides = {
+        "verify": lambda: seconds(built), "strict": lambda: seconds(built, "--strict"),
+        "replay": lambda: replay.seconds(lambda: replay.fold_all(replay.read(replayed))),
+    }  # fmt: skip
     found = interleaved(min(place.sizes.rounds, 3), sides)
-    transitions = asyncio.run(_transitions(built))
-    figures = {"transitions": float(transitions), "events a transition": built.events / transitions}
+    beside = replayed.events / found.pop("replay")
+    events_a_transition = built.events / asyncio.run(_transitions(built))
     return [
         Row(
             name=name, what=f"a log of {built.events:,} events verified{', every fact asked' if name == 'strict' else ''}, two processes",
-            measured=built.events / took, unit="events/s", floor=100_000 if name == "verify" else 15_000, figures=figures,
+            measured=built.events / took, unit="events/s", floor=100_000 if name == "verify" else 15_000,
+            figures={"x of replay in turns": built.events / took / beside, "events a transition": events_a_transition},
         )
         for name, took in found.items()
     ]  # fmt: skip
