@@ -152,3 +152,16 @@ def test_a_proof_of_ten_million_leaves_reads_few_hashes():
     assert len(merkle.needed(asked)) <= 12
     leaf = read(0, 1_234_567)
     assert len(merkle.root_from_inclusion(leaf, 1_234_567, size, proof)) == 32
+
+
+@hypothesis.given(st.lists(st.integers(0, 40), max_size=12))
+def test_a_frontier_has_the_plain_root_however_its_leaves_come(pieces):
+    frontier, entries = merkle.Frontier(), some(sum(pieces))
+    leaves = [merkle.leaf_hash(each) for each in entries]
+    for count in pieces:
+        frontier.extend(leaves[frontier.size : frontier.size + count])
+        assert frontier.root == plain(entries[: frontier.size])
+    alone = merkle.Frontier()
+    for leaf in leaves:
+        alone.push(leaf)
+    assert (alone.size, alone.root) == (frontier.size, frontier.root)
