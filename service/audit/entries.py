@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from domain import events as e
+from domain.policy import checked
 from events.codec import FORMAT, Entry, canonical, holds_odd_number, microseconds, read_entry
 from service.audit.reading import Adopted, Row, WholeRow, shown
 from service.projections.partnerships import partnership_in
@@ -102,16 +103,15 @@ class Entries:
         """What no second pass folds is read here."""
         try:
             data = row.happened().data
+            if isinstance(data, e.PolicyAdopted):
+                self.adopted.take(row.position, data.version, checked(data.policy))
         except UNREADABLE as error:
-            found.append(at_row(row, "data", f"the fields of {row.type}", str(error)))
-            return
-        if isinstance(data, e.PolicyAdopted):
-            self.adopted.take(row.position, data.version, data.policy)
+            found.append(unreadable(row, error))
 
 
 _sorted = msgspec.json.Encoder(order="sorted").encode
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, ValueError, KeyError, TypeError)
-"""What reading a broken entry may raise."""
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, ValueError, LookupError, TypeError, ArithmeticError)
+"""What reading a broken entry may raise, and taking its decision again: an instant may be too early to count back from."""
 
 
 def _is_canonical(entry: Entry, raw: bytes) -> bool:
@@ -127,6 +127,11 @@ def _is_canonical(entry: Entry, raw: bytes) -> bool:
 def _is_plain(entry: Entry, raw: bytes) -> bool:
     """Whether sorted JSON holds nothing that needs a second look: names beyond ASCII, NUL, odd numbers."""
     return raw.isascii() and b"\\u0000" not in raw and not holds_odd_number([entry.data])
+
+
+def unreadable(row: Row, error: Exception) -> Finding:
+    """The finding of an entry that cannot be read, or whose decision cannot be taken again."""
+    return at_row(row, "data", f"the fields of {row.type}", str(error))
 
 
 def at_row(row: Row, code: str, expected: str, found: str, position: int | None = None) -> Finding:

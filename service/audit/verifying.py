@@ -20,7 +20,7 @@ from domain.audit import Redecision, Step
 from domain.partnership import FOLD, Partnership, fold
 from events.codec import read_entry
 from service.audit.attested import wrongly_attested
-from service.audit.entries import UNREADABLE, Entries, Finding, at_row
+from service.audit.entries import UNREADABLE, Entries, Finding, unreadable
 from service.audit.leaves import Leaves, read_leaves, signed_heads
 from service.audit.models import Models
 from service.audit.reading import (
@@ -40,6 +40,8 @@ from service.proofs.log_keys import log_verifiers
 from service.proofs.tables import find_tree
 
 DECIDED = ("stage.entered", "transition.refused")
+ENTIRE = MODELLED.union(DECIDED)
+"""Types of which more is needed than the fold takes."""
 _sorted = msgspec.json.Encoder(order="sorted").encode
 _unpack = msgspec.msgpack.Decoder(Partnership).decode
 
@@ -305,24 +307,26 @@ class _Stream:
         self._version = page[-1].version
         if not self.wanted:
             return
-        self.rows += [row for row in page if row.type in MODELLED]
-        if not self.is_partnership:
-            return
-        for row in page:
+        modelled = [row for row in page if row.type in MODELLED]
+        self.rows += modelled
+        for row in page if self.is_partnership else modelled:
             try:
-                happened = row.happened()
-                at = read_entry(row.entry).decided_at if row.type in DECIDED else None
+                self._take(row)
             except UNREADABLE as error:
                 self.is_broken = True
-                self._unreadable.append(at_row(row, "data", f"the fields of {row.type}", str(error)))
-                continue
-            self._positions.append(row.position)
-            if self.is_broken:
-                continue
-            if self._strict or row.type in DECIDED:
-                self._again.take(Step(happened, at, self._adopted.in_force(row.position)))
-            else:
-                self._again.evolve(happened)
+                # What is wrong in a stream of another kind is told by the first pass.
+                self._unreadable += [unreadable(row, error)] if self.is_partnership else []
+
+    def _take(self, row: Row) -> None:
+        happened = row.happened()
+        at = read_entry(row.entry).decided_at if row.type in ENTIRE else None
+        if self.is_broken or not self.is_partnership:
+            return
+        self._positions.append(row.position)
+        if self._strict or row.type in DECIDED:
+            self._again.take(Step(happened, at, self._adopted.in_force(row.position)))
+        else:
+            self._again.evolve(happened)
 
     def end(self) -> list[Finding]:
         """Where decisions come out otherwise."""
