@@ -149,8 +149,10 @@ class _Restoring:
 
     def _pass(self, rows: Sequence[WholeRow]) -> None:
         self._entries.index(rows)
-        for row in rows:
-            self._frontier.push(merkle.leaf_hash(row.entry))
+        self._grow(rows)
+
+    def _grow(self, rows: Sequence[WholeRow]) -> None:
+        self._frontier.extend([merkle.leaf_hash(row.entry) for row in rows])
 
     def _checked(self, lines: Sequence[Told]) -> _Block:
         """Every line in its place and in canonical bytes, before any of them is written; and what follows from them."""
@@ -162,10 +164,10 @@ class _Restoring:
             if found:
                 detail = f"Line {number}: {found[0].code}: expected {found[0].expected}, found {found[0].found}."
                 raise ServiceError("bad_shape", f"{detail} The log is restored up to position {before}.")
-            self._frontier.push(merkle.leaf_hash(row.entry))
             if row.type in MODELLED:
                 changes += project(self._organisation, row.recorded(), row.happened().data)
             rows.append(row)
+        self._grow(rows)
         entries = msgspec.json.encode([_columns(row) for row in rows]).decode()
         return _Block(rows, entries, dict(self._claims(rows)), changes)
 

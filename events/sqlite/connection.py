@@ -95,7 +95,7 @@ class Connection(aiosqlite.Connection):
 class DirectConnection:
     """A connection without a thread, for a process where nobody else waits for the event loop.
 
-    What is read is worked on where it was read: a hop between threads costs as much as the reading.
+    What is read is worked on where it was read: a hop between threads is dear beside the reading itself.
     """
 
     def __init__(self, database: sqlite3.Connection) -> None:
@@ -110,6 +110,9 @@ class DirectConnection:
     async def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+Reader = Connection | DirectConnection
 
 
 def connect_writer(path: Path, busy_seconds: float) -> sqlite3.Connection:
@@ -147,7 +150,7 @@ def connect_reader(path: Path, busy_seconds: float, marker: str, holds: str) -> 
         return database
 
 
-async def close_all(connections: Iterable[Connection | DirectConnection]) -> None:
+async def close_all(connections: Iterable[Reader]) -> None:
     """Close connections, one after the other."""
     for connection in connections:
         await connection.close()

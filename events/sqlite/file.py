@@ -16,6 +16,7 @@ from events.sqlite.connection import (
     BUSY_SECONDS,
     Connection,
     DirectConnection,
+    Reader,
     close_all,
     connect_reader,
     connect_writer,
@@ -40,12 +41,12 @@ class SqliteFile:
     """A table by which a file of this kind is known."""
 
     def __init__(
-        self, writer: Connection | None, readers: Sequence[Connection | DirectConnection], lock: FileLock | None,
+        self, writer: Connection | None, readers: Sequence[Reader], lock: FileLock | None,
         clock: Callable[[], datetime], projections: Sequence[Projection] = (),
     ) -> None:  # fmt: skip
         self._writer = writer
         self._all_readers = readers
-        self._readers: asyncio.LifoQueue[Connection | DirectConnection] = asyncio.LifoQueue()
+        self._readers: asyncio.LifoQueue[Reader] = asyncio.LifoQueue()
         for reader in readers:
             self._readers.put_nowait(reader)
         self._lock = lock
@@ -144,7 +145,7 @@ class SqliteFile:
             return await reader.run(work)
 
     @asynccontextmanager
-    async def _reader(self) -> AsyncIterator[Connection | DirectConnection]:
+    async def _reader(self) -> AsyncIterator[Reader]:
         reader = await self._readers.get()
         try:
             yield reader

@@ -117,9 +117,8 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, ValueError, LookupError, 
 def _is_canonical(entry: Entry, raw: bytes) -> bool:
     """Whether the log would write the entry in these bytes; one that holds more than it reads is looked at as a whole."""
     try:
-        if _is_plain(entry, raw):
-            return _sorted(entry) == raw or canonical(msgspec.json.decode(raw)) == raw
-        return canonical(entry, lambda _: entry.data) == raw or canonical(msgspec.json.decode(raw)) == raw
+        written = _sorted(entry) if _is_plain(entry, raw) else canonical(entry, lambda _: entry.data)
+        return written == raw or canonical(msgspec.json.decode(raw)) == raw
     except ValueError:
         return False
 

@@ -93,8 +93,6 @@ class Adopted(Struct):
 
     def in_force(self, position: int) -> int:
         """The version in force before a position; 0 before any was adopted."""
-        if self.positions and position > self.positions[-1]:
-            return self.versions[-1]
         place = bisect_right(self.positions, position - 1)
         return self.versions[place - 1] if place else 0
 
