@@ -11,8 +11,9 @@ from domain.policy import Policy, checked
 from domain.types import Identifier
 from events.codec import microseconds
 from service.api.route import Answer, Call, Route
+from service.audit.by_position import Line, Verification
 from service.audit.otherwise import Otherwise, tell_otherwise
-from service.audit.verifying import Line, Verification, verify
+from service.audit.verifying import verify
 from service.body import read_instant
 from service.errors import ServiceError
 

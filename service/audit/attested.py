@@ -8,7 +8,6 @@ from service.audit.entries import Finding
 from service.projections import Query
 from service.proofs.cosignature import read_cosignatures
 from service.proofs.note import COSIGNATURE, NoteError, read_verifier, taken_apart
-from service.proofs.stamp import StampError, stamped_at
 
 AT_ONCE = 200
 """Rows read at once."""
@@ -53,6 +52,8 @@ def _cosigned_otherwise(note: str, witness: str, line: str) -> str | None:
 
 
 def _stamped_otherwise(note: str, at: int, reply: bytes) -> str | None:
+    from service.proofs.stamp import StampError, stamped_at  # noqa: PLC0415  # slow to load, and few logs have stamps
+
     try:
         found = stamped_at(reply, note)
     except StampError as error:

@@ -1,15 +1,16 @@
-"""The first pass of a verification: every entry by position, as bytes and as the row beside it says."""
+"""What a verification finds, and what it asks of every entry: its place, its bytes, and the row beside it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec import Struct
 
 from domain import events as e
 from domain.policy import checked
-from events.codec import FORMAT, Entry, canonical, holds_odd_number, microseconds, read_entry
+from events.codec import FORMAT, Entry, microseconds
 from service.audit.reading import Adopted, Row, WholeRow, shown
-from service.projections.partnerships import partnership_in
+from service.audit.written import is_as_written, read_written
+from service.projections.partnerships import PREFIX, partnership_in
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -33,19 +34,29 @@ class Entries:
         self.adopted = Adopted()
         self._recorded_at = 0
 
-    def check(self, rows: Iterable[WholeRow]) -> list[Finding]:
+    def check(self, rows: Sequence[WholeRow]) -> list[Finding]:
         """What is wrong with the next rows."""
-        found: list[Finding] = []
+        found = self._check_places(rows)
         for row in rows:
-            self._check_place(row, found)
-            self._check_bytes(row, found)
+            try:
+                entry, as_written = read_written(row.type, row.schema, row.entry)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                found.append(at_row(row, "entry", "an entry", str(error)))
+                continue
+            told = (
+                entry.stream, entry.version, entry.type, entry.schema, entry.id, microseconds(entry.occurred_at),
+                microseconds(entry.recorded_at),
+            )  # fmt: skip
+            beside = (row.stream, row.version, row.type, row.schema, row.id, row.occurred_at, row.recorded_at)
+            if told != beside:
+                found.append(at_row(row, "columns", shown(told), shown(beside)))
+            self._check_entry(row, entry, found, as_written=as_written)
         return found
 
     def take(self, row: WholeRow, entry: Entry) -> list[Finding]:
         """What is wrong with the next row, where the row was made from its entry."""
-        found: list[Finding] = []
-        self._check_place(row, found)
-        self._check_entry(row, entry, found)
+        found = self._check_places([row])
+        self._check_entry(row, entry, found, as_written=is_as_written(entry, row.entry))
         return found
 
     def index(self, rows: Iterable[WholeRow]) -> None:
@@ -62,41 +73,31 @@ class Entries:
         for row in policies:
             self._check_data(row, [])  # what is wrong with it is told where it is read by position
 
-    def _check_place(self, row: WholeRow, found: list[Finding]) -> None:
-        if row.position != self.position + 1:
-            found.append(at_row(row, "position", str(self.position + 1), str(row.position), self.position + 1))
-        self.position = row.position
-        version = self.streams.get(row.stream, 0)
-        if row.version != version + 1:
-            found.append(at_row(row, "version", f"{row.stream} {version + 1}", f"{row.stream} {row.version}"))
-        self.streams[row.stream] = row.version
-        if row.recorded_at < self._recorded_at:
-            found.append(at_row(row, "recorded_at", f"at least {self._recorded_at}", str(row.recorded_at)))
-        else:
-            self._recorded_at = row.recorded_at
+    def _check_places(self, rows: Iterable[WholeRow]) -> list[Finding]:
+        """Where positions, versions or times do not go on from the rows before."""
+        found: list[Finding] = []
+        streams, position, recorded_at = self.streams, self.position, self._recorded_at
+        for row in rows:
+            position, stream, version = position + 1, row.stream, streams.get(row.stream, 0) + 1
+            if row.position != position:
+                found.append(at_row(row, "position", str(position), str(row.position), position))
+                position = row.position
+            if row.version != version:
+                found.append(at_row(row, "version", f"{stream} {version}", f"{stream} {row.version}"))
+            streams[stream] = row.version
+            if row.recorded_at < recorded_at:
+                found.append(at_row(row, "recorded_at", f"at least {recorded_at}", str(row.recorded_at)))
+            else:
+                recorded_at = row.recorded_at
+        self.position, self._recorded_at = position, recorded_at
+        return found
 
-    def _check_bytes(self, row: WholeRow, found: list[Finding]) -> None:
-        try:
-            entry = read_entry(row.entry)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            found.append(at_row(row, "entry", "an entry", str(error)))
-            return
-        told = (
-            entry.stream, entry.version, entry.type, entry.schema, entry.id, microseconds(entry.occurred_at),
-            microseconds(entry.recorded_at),
-        )  # fmt: skip
-        beside = (row.stream, row.version, row.type, row.schema, row.id, row.occurred_at, row.recorded_at)
-        if told != beside:
-            found.append(at_row(row, "columns", shown(told), shown(beside)))
-        self._check_entry(row, entry, found)
-
-    def _check_entry(self, row: Row, entry: Entry, found: list[Finding]) -> None:
-        if not _is_canonical(entry, row.entry):
+    def _check_entry(self, row: Row, entry: Entry, found: list[Finding], *, as_written: bool) -> None:
+        if not as_written:
             found.append(at_row(row, "canonical", "canonical JSON", "other bytes of the same value"))
         if entry.v != FORMAT or entry.type not in e.ALL:
             found.append(at_row(row, "type", "a known type and format", f"{entry.type}, format {entry.v}"))
-            return
-        if entry.type == e.PolicyAdopted.type or partnership_in(row.stream) is None:
+        elif entry.type == e.PolicyAdopted.type or not row.stream.startswith(PREFIX):
             self._check_data(row, found)
 
     def _check_data(self, row: Row, found: list[Finding]) -> None:
@@ -109,23 +110,8 @@ class Entries:
             found.append(unreadable(row, error))
 
 
-_sorted = msgspec.json.Encoder(order="sorted").encode
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, ValueError, LookupError, TypeError, ArithmeticError)
 """What reading a broken entry may raise, and taking its decision again: an instant may be too early to count back from."""
-
-
-def _is_canonical(entry: Entry, raw: bytes) -> bool:
-    """Whether the log would write the entry in these bytes; one that holds more than it reads is looked at as a whole."""
-    try:
-        written = _sorted(entry) if _is_plain(entry, raw) else canonical(entry, lambda _: entry.data)
-        return written == raw or canonical(msgspec.json.decode(raw)) == raw
-    except ValueError:
-        return False
-
-
-def _is_plain(entry: Entry, raw: bytes) -> bool:
-    """Whether sorted JSON holds nothing that needs a second look: names beyond ASCII, NUL, odd numbers."""
-    return raw.isascii() and b"\\u0000" not in raw and not holds_odd_number([entry.data])
 
 
 def unreadable(row: Row, error: Exception) -> Finding:

@@ -7,7 +7,7 @@ from service.audit.entries import Finding
 from service.audit.reading import Row
 from service.projections import Query
 from service.proofs.note import Checkpoint, NoteError, Verifier, opened_by_any, read_checkpoint, text_of
-from service.proofs.tables import split
+from service.proofs.tables import HASH
 
 _TILES = "SELECT number, hashes FROM tree_tiles WHERE organisation = ? AND level = 0 AND number BETWEEN ? AND ?"
 
@@ -22,13 +22,9 @@ class Leaves:
             self._signed.setdefault(each.size, set()).add(each.root)
 
     def check(self, rows: Sequence[Row], stored: Mapping[int, bytes]) -> list[Finding]:
-        """What differs from the stored leaf hashes, by position, and from the signed roots."""
+        """What differs from the stored tiles of leaf hashes, by number, and from the signed roots."""
         leaves = [merkle.leaf_hash(row.entry) for row in rows]
-        found = [
-            _finding("leaf", row.position, stored[row.position].hex(), leaf.hex())
-            for row, leaf in zip(rows, leaves, strict=True)
-            if stored.get(row.position, leaf) != leaf
-        ]
+        found = [] if _are_as_stored(rows, leaves, stored) else _differences(rows, leaves, stored)
         begin = self._frontier.size
         for size in sorted(each for each in self._signed if begin < each <= begin + len(rows)):
             self._frontier.extend(leaves[self._frontier.size - begin : size - begin])
@@ -50,17 +46,35 @@ class Leaves:
         ]
 
 
+def _are_as_stored(rows: Sequence[Row], leaves: Sequence[bytes], stored: Mapping[int, bytes]) -> bool:
+    """Whether tiles hold just these leaves, at one look, or there are none; where some are missing, each is looked up."""
+    if not stored:
+        return True
+    first, end = rows[0].position - 1, rows[-1].position
+    tiles = range(first >> merkle.TILE_HEIGHT, (end - 1 >> merkle.TILE_HEIGHT) + 1)
+    begin = first % merkle.TILE_WIDTH * HASH
+    told = b"".join([stored.get(number, b"") for number in tiles])
+    return end - first == len(rows) and told[begin : begin + len(rows) * HASH] == b"".join(leaves)
+
+
+def _differences(rows: Sequence[Row], leaves: Sequence[bytes], stored: Mapping[int, bytes]) -> list[Finding]:
+    found = []
+    for row, leaf in zip(rows, leaves, strict=True):
+        number, place = divmod(row.position - 1, merkle.TILE_WIDTH)
+        told = stored.get(number, b"")[place * HASH : (place + 1) * HASH]
+        if told and told != leaf:
+            found.append(_finding("leaf", row.position, told.hex(), leaf.hex()))
+    return found
+
+
 def _finding(code: str, position: int, expected: str, found: str) -> Finding:
     return Finding(code=code, position=position, expected=expected, found=found)
 
 
 async def read_leaves(query: Query, organisation: str, rows: Sequence[Row]) -> dict[int, bytes]:
-    """The stored leaf hashes that cover some rows, by position."""
+    """The stored tiles of leaf hashes that cover some rows, by number."""
     first, last = (each.position - 1 >> merkle.TILE_HEIGHT for each in (rows[0], rows[-1]))
-    found: dict[int, bytes] = {}
-    for number, raw in await query(_TILES, (organisation, first, last)):
-        found.update(enumerate(split(raw), int(str(number)) * merkle.TILE_WIDTH + 1))
-    return found
+    return {int(str(number)): bytes(hashes) for number, hashes in await query(_TILES, (organisation, first, last))}  # type: ignore[arg-type]  # the table is STRICT
 
 
 async def signed_heads(

@@ -15,9 +15,10 @@ from domain import events as e
 from domain.partnership import FOLD, fold
 from domain.path import Path, path, retell
 from domain.policy import POLICY_1, Policy
+from service.audit.by_position import Line
 from service.audit.entries import Entries
 from service.audit.reading import Row, end_of, lives, policy_rows
-from service.audit.verifying import Line, result_line, state_line
+from service.audit.verifying import result_line, state_line
 from service.projections import Query
 
 

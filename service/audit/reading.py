@@ -19,7 +19,7 @@ from service.projections.partnerships import partnership_in, stream_of
 
 T = TypeVar("T")
 
-PAGE = 2_000
+PAGE = 500
 """Rows read at once."""
 
 _LOG = """

@@ -4,24 +4,20 @@ Two passes over a log that may be written meanwhile: by position, then stream by
 the start. The work on the bytes is done beside the event loop.
 """
 
-import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, ParamSpec, TypeVar
 
 import msgspec
-from msgspec import Struct
 
 from domain.audit import Redecision, Step
 from domain.partnership import FOLD, Partnership, fold
-from events.codec import read_entry
-from service.audit.attested import wrongly_attested
+from events.codec import read_entry, read_happened
+from service.audit.by_position import Elsewhere, Line, Verification, by_position, finding_line, progress_line
 from service.audit.entries import UNREADABLE, Entries, Finding, unreadable
-from service.audit.leaves import Leaves, read_leaves, signed_heads
 from service.audit.models import Models
 from service.audit.reading import (
     Row,
@@ -36,8 +32,6 @@ from service.audit.reading import (
 from service.projections import Query
 from service.projections.all import MODELLED
 from service.projections.partnerships import partnership_in
-from service.proofs.log_keys import log_verifiers
-from service.proofs.tables import find_tree
 
 DECIDED = ("stage.entered", "transition.refused")
 ENTIRE = MODELLED.union(DECIDED)
@@ -49,48 +43,17 @@ ATTEMPTS = 5
 """How often a table is compared again where its partnership goes on meanwhile."""
 LAST = 2**53 - 1
 """Beyond every position."""
-Line = dict[str, Any]
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class Verification(Struct, kw_only=True):
-    """What is to be verified."""
-
-    organisation: str
-    known_at: int | None = None
-    """Up to what was recorded by this instant, in microseconds; None: the whole log."""
-    strict: bool = False
-    partnerships: frozenset[str] | None = None
-    """Only these partnerships in the second pass; the first one always reads the whole log."""
-    alone: bool = False
-    """Whether nobody else waits for the event loop: the work is then done on it, and not beside it."""
-    held: tuple[str, ...] = ()
-    """Signed checkpoints that were kept outside the database."""
-
-
-Elsewhere = Callable[[int], AsyncIterator[Line]]
-"""The first pass up to a position as another process does it: its lines, and at its end `{"read": entries}`."""
 
 
 async def verify(query: Query, wanted: Verification, elsewhere: Elsewhere | None = None) -> AsyncIterator[Line]:
     """Progress, findings as they come, and one result; the first pass may be done elsewhere at the same time."""
     run = _Verifying(query, wanted, await end_of(query, wanted.organisation, wanted.known_at))
-    parts = [_in_turn(run.by_position(), run.by_stream())] if elsewhere is None else await run.apart(elsewhere)
-    async with aclosing(together(*parts)) as lines:
+    async with aclosing(together(*await run.passes(elsewhere))) as lines:
         async for line in lines:
             yield line
     async for line in run.at_the_end():
         yield line
     yield run.result()
-
-
-async def first_pass(query: Query, wanted: Verification, end: int) -> AsyncIterator[Line]:
-    """The first pass alone, for another process: its lines, and how many entries it read."""
-    run = _Verifying(query, wanted, end)
-    async for line in run.by_position():
-        yield line
-    yield {"read": run.read}
 
 
 async def _in_turn(*parts: AsyncIterator[Line]) -> AsyncIterator[Line]:
@@ -113,48 +76,33 @@ class _Verifying:
         self._divergences = 0
         self._open: _Stream | None = None
         """The stream that the second pass is in."""
-        self.read = 0
+        self._read = 0
 
-    async def apart(self, elsewhere: Elsewhere) -> list[AsyncIterator[Line]]:
-        """Both passes at once; the second learns beforehand what it otherwise takes from the first."""
+    async def passes(self, elsewhere: Elsewhere | None) -> list[AsyncIterator[Line]]:
+        """Both passes: one after the other, or at once where the first one is done elsewhere."""
+        if elsewhere is None:
+            first = by_position(self._query, self._wanted, self._end, self._entries)
+            return [_in_turn(self._heard(first), self._by_stream())]
+        # The second learns beforehand what it otherwise takes from the first.
         self._entries.expect(await policy_rows(self._query, self._wanted.organisation))
-        return [self._heard(elsewhere(self._end)), self.by_stream()]
+        return [self._heard(elsewhere(self._end)), self._by_stream()]
 
     async def _heard(self, lines: AsyncIterator[Line]) -> AsyncIterator[Line]:
+        """What the first pass says."""
         async for line in lines:
-            self.read = line.get("read", self.read)
+            self._read = line.get("read", self._read)
             self._divergences += "finding" in line
             if "read" not in line:
                 yield line
 
-    async def by_position(self) -> AsyncIterator[Line]:
-        """The first pass: every entry as it lies there."""
-        tree = await find_tree(self._query, self._wanted.organisation)
-        verifiers = [] if tree is None else await log_verifiers(self._query, self._wanted.organisation, tree)
-        heads, unsigned = await signed_heads(self._query, self._wanted.organisation, self._wanted.held, verifiers)
-        for each in unsigned:
-            yield self._tell(each)
-        async for each in wrongly_attested(self._query, self._wanted.organisation):
-            yield self._tell(each)
-        leaves = Leaves(heads)
-        async for page in ahead(log_pages(self._query, self._wanted.organisation, self._end)):
-            tiles = await read_leaves(self._query, self._wanted.organisation, page)
-            for each in await self._work(lambda: [*self._entries.check(page), *leaves.check(page, tiles)]):  # noqa: B023  # awaited at once
-                yield self._tell(each)
-            self.read = page[-1].position
-            yield self._progress(self.read)
-        if self._wanted.known_at is None:
-            for each in [*await _check_head(self._query, self._wanted, self.read), *leaves.end()]:
-                yield self._tell(each)
-
-    async def by_stream(self) -> AsyncIterator[Line]:
+    async def _by_stream(self) -> AsyncIterator[Line]:
         """The second pass: decisions, states, read models and snapshots."""
         seen = 0
         async for page in ahead(pages_by_stream(self._query, self._wanted.organisation, self._end)):
             seen += len(page)
-            for each in await self._end_of(await self._work(self._take, page)):
+            for each in await self._end_of(await self._wanted.work(self._take, page)):
                 yield self._tell(each)
-            yield self._progress(self._end + seen)
+            yield progress_line(self._end + seen, self._end)
         for each in await self._end_of([] if self._open is None else [self._open]):
             yield self._tell(each)
 
@@ -170,7 +118,7 @@ class _Verifying:
 
     async def _end_of(self, ended: Sequence["_Stream"]) -> list[Finding]:
         wanted = [each for each in ended if each.wanted]
-        found = await self._work(self._finish, wanted)
+        found = await self._wanted.work(self._finish, wanted)
         if self._wanted.known_at is None:
             found += await self._compare([each for each in wanted if not each.is_broken])
         return found
@@ -183,7 +131,7 @@ class _Verifying:
 
     async def _compare(self, ended: Sequence["_Stream"]) -> list[Finding]:
         """Where tables and snapshots are not what the streams' events make of them, those of meanwhile included."""
-        made = await self._work(lambda: {each.stream: self._models.made(each.rows) for each in ended})
+        made = await self._wanted.work(lambda: {each.stream: self._models.made(each.rows) for each in ended})
         for rows in made.values():
             self._models.count(rows)
         found = await self._models.differences(self._query, made)
@@ -198,7 +146,7 @@ class _Verifying:
                 break
             newest = later[-1].version
             second.rows += [row for row in later if row.type in MODELLED]
-            made = {second.stream: await self._work(self._models.made, second.rows)}
+            made = {second.stream: await self._wanted.work(self._models.made, second.rows)}
             found = (await self._models.differences(self._query, made)).get(second.stream, [])
         return found
 
@@ -219,7 +167,7 @@ class _Verifying:
             second, number = streams[str(stream)], int(str(version))
             if number > second.version and await self._since(second.stream, number - 1):
                 continue  # saved meanwhile
-            found += await self._work(second.compare_snapshot, number, int(str(made_by)), raw)  # type: ignore[arg-type]  # the table is STRICT
+            found += await self._wanted.work(second.compare_snapshot, number, int(str(made_by)), raw)  # type: ignore[arg-type]  # the table is STRICT
         return found
 
     async def at_the_end(self) -> AsyncIterator[Line]:
@@ -231,19 +179,13 @@ class _Verifying:
             for each in self._models.surplus(served):
                 yield self._tell(each)
 
-    async def _work(self, work: Callable[P, T], *values: P.args, **named: P.kwargs) -> T:
-        return work(*values, **named) if self._wanted.alone else await asyncio.to_thread(work, *values, **named)
-
     def result(self) -> Line:
         """What it came to."""
-        return result_line(self.read, self._divergences, self._started, self._total.hexdigest())
+        return result_line(self._read, self._divergences, self._started, self._total.hexdigest())
 
     def _tell(self, finding: Finding) -> Line:
         self._divergences += 1
-        return {"finding": {name: value for name, value in msgspec.to_builtins(finding).items() if value is not None}}
-
-    def _progress(self, position: int) -> Line:
-        return {"progress": {"position": position, "of": 2 * self._end}}
+        return finding_line(finding)
 
 
 def result_line(events: int, divergences: int, started: float, state_hash: str) -> Line:
@@ -254,24 +196,6 @@ def result_line(events: int, divergences: int, started: float, state_hash: str) 
             "seconds": round(time.perf_counter() - started, 3), "state_hash": state_hash,
         }
     }  # fmt: skip
-
-
-async def _check_head(query: Query, wanted: Verification, position: int) -> list[Finding]:
-    """The end that writers go on from is the end of the log."""
-    rows = await query("SELECT position FROM heads WHERE organisation = ?", (wanted.organisation,))
-    head = int(str(rows[0][0])) if rows else 0
-    if head < position or (head > position and await _is_gone(query, wanted.organisation, position + 1)):
-        return [
-            Finding(
-                code="head", position=position + 1, expected=f"entries up to {head}", found=f"entries up to {position}"
-            )
-        ]
-    return []
-
-
-async def _is_gone(query: Query, organisation: str, position: int) -> bool:
-    """Whether an entry is missing that was not just written meanwhile."""
-    return not await query("SELECT 1 FROM events WHERE organisation = ? AND position = ?", (organisation, position))
 
 
 def state_line(identifier: str, state: Partnership) -> bytes:
@@ -302,7 +226,7 @@ class _Stream:
         """How many of its events were read."""
         return self._version
 
-    def take(self, page: list[Row]) -> None:
+    def take(self, page: Sequence[Row]) -> None:
         """Take the next rows: decisions are taken again, states folded."""
         self._version = page[-1].version
         if not self.wanted:
@@ -311,22 +235,19 @@ class _Stream:
         self.rows += modelled
         for row in page if self.is_partnership else modelled:
             try:
-                self._take(row)
+                happened = read_happened(row.type, row.schema, row.entry)
+                at = read_entry(row.entry).decided_at if row.type in ENTIRE else None
+                if self.is_broken or not self.is_partnership:
+                    continue
+                self._positions.append(row.position)
+                if self._strict or row.type in DECIDED:
+                    self._again.take(Step(happened, at, self._adopted.in_force(row.position)))
+                else:
+                    self._again.evolve(happened)
             except UNREADABLE as error:
                 self.is_broken = True
                 # What is wrong in a stream of another kind is told by the first pass.
                 self._unreadable += [unreadable(row, error)] if self.is_partnership else []
-
-    def _take(self, row: Row) -> None:
-        happened = row.happened()
-        at = read_entry(row.entry).decided_at if row.type in ENTIRE else None
-        if self.is_broken or not self.is_partnership:
-            return
-        self._positions.append(row.position)
-        if self._strict or row.type in DECIDED:
-            self._again.take(Step(happened, at, self._adopted.in_force(row.position)))
-        else:
-            self._again.evolve(happened)
 
     def end(self) -> list[Finding]:
         """Where decisions come out otherwise."""

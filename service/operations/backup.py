@@ -9,8 +9,9 @@ import structlog
 from events.lock import FileLock
 from events.sqlite import SqliteFile, SqliteStore
 from events.store import StoreError
+from service.audit.by_position import Verification
 from service.audit.otherwise import Otherwise, tell_otherwise
-from service.audit.verifying import Verification, verify
+from service.audit.verifying import verify
 from service.clock import now
 from service.files import taking
 from service.operations.reading import check_new

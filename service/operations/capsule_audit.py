@@ -9,7 +9,8 @@ import msgspec
 
 from events.sqlite import SqliteStore
 from service.api.meta import machine_view
-from service.audit.verifying import Line, Verification, verify
+from service.audit.by_position import Line, Verification
+from service.audit.verifying import verify
 from service.capsule.checks import Checking, Held
 from service.capsule.files import CapsuleError, Files
 from service.clock import now

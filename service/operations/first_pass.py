@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import msgspec
 from msgspec import Struct
 
-from service.audit.verifying import Elsewhere, Line, Verification, first_pass
+from service.audit.by_position import Elsewhere, Line, Verification, by_position
 from service.collector import calm_collector
 from service.operations.reading import beside
 from service.settings import Settings, SettingsError
@@ -57,7 +57,7 @@ async def _work(asked: Asked) -> None:
     async with beside(Settings(database=asked.database)) as database:
         if database is None:
             raise SettingsError(f"There is no database at {asked.database}.")
-        async for line in first_pass(database.query, asked.verification, asked.end):
+        async for line in by_position(database.query, asked.verification, asked.end):
             sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
             sys.stdout.buffer.flush()
 

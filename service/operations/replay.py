@@ -6,9 +6,10 @@ from typing import Any
 
 from domain.policy import checked
 from events.codec import microseconds
+from service.audit.by_position import Line, Verification
 from service.audit.otherwise import Otherwise, tell_otherwise
 from service.audit.reading import end_of
-from service.audit.verifying import Line, Verification, verify
+from service.audit.verifying import verify
 from service.body import read_instant
 from service.collector import calm_collector
 from service.errors import ServiceError

@@ -6,7 +6,8 @@ import random
 import msgspec
 import pytest
 
-from service.audit.verifying import Verification, verify
+from service.audit.by_position import Verification
+from service.audit.verifying import verify
 from tests.service.test_audits import entry_at, lived, set_entry, tamper
 from tests.service.world import head
 

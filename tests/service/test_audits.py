@@ -9,7 +9,8 @@ import pytest
 from domain import events as e
 from domain.policy import POLICY_1
 from events.codec import microseconds
-from service.audit.verifying import MODELLED, Verification, verify
+from service.audit.by_position import Verification
+from service.audit.verifying import MODELLED, verify
 from tests.service.processes import noces
 from tests.service.senders import LINKS, add_source, incident
 from tests.service.story import power_sharing, power_struggle, worked_example

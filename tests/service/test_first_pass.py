@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from service.audit.by_position import Verification
 from service.audit.reading import together
-from service.audit.verifying import Verification, verify
+from service.audit.verifying import verify
 from service.operations.first_pass import elsewhere
 from service.settings import SettingsError
 from tests.service.story import PEACE, TERMS, power_sharing, power_struggle
