@@ -12,7 +12,7 @@ from domain.partnership import Partnership, evolve
 from events.store import Replayed
 from events.tables import Log
 
-PAGE = 100
+PAGE = 400
 """Events read at once: so few that they are still near the processor when they are folded."""
 
 
