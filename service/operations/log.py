@@ -1,5 +1,6 @@
 """What is done with the log and its tables."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from functools import partial
@@ -20,6 +21,11 @@ from service.operations.reading import beside
 from service.rebuilding import look_again
 from service.restoring import LINE_LIMIT, restore_log
 from service.settings import Settings
+
+TRIES = 300
+"""How often a head is asked for while its tree grows: a server waits two seconds each time, so ten minutes."""
+PAUSE = 0.05
+"""Seconds between two tries: another process may need the server too."""
 
 
 async def import_file(settings: Settings, file: Path, **wanted: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:  # noqa: ANN401  # click's options
@@ -87,7 +93,20 @@ async def examine(settings: Settings) -> list[Finding]:
 async def checkpoint(settings: Settings, organisation: str | None) -> str:
     """The signed head of a log."""
     async with client(settings, organisation) as http:
-        return told_text(await http.get(f"{address(settings, organisation)}/checkpoint"))
+        return await awaited_head(http, address(settings, organisation))
+
+
+async def awaited_head(http: httpx.AsyncClient, log: str, pause: float = PAUSE) -> str:
+    """The signed head of the log at an address, however long its tree takes to grow over what was there before it.
+
+    Raises ServiceError `busy` where it has not in `TRIES` times the server's patience.
+    """
+    for _ in range(TRIES - 1):
+        answer = await http.get(f"{log}/checkpoint")
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            return told_text(answer)
+        await asyncio.sleep(pause)
+    return told_text(await http.get(f"{log}/checkpoint"))
 
 
 async def witness(settings: Settings, organisation: str | None, note: bytes) -> str:

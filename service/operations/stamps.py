@@ -7,7 +7,7 @@ import httpx
 from cryptography.x509 import Certificate
 
 from service.errors import ServiceError
-from service.operations.log import address, told_text
+from service.operations.log import address, awaited_head, told_text
 from service.operations.reach import answered, client
 from service.proofs.note import read_checkpoint, text_of
 from service.proofs.stamp import StampError, check_answer, request_for
@@ -24,7 +24,7 @@ async def timestamp(
     """The checkpoint that was stamped: `{"size", "witnesses", "stamped_at"}`. Raises ServiceError `bad_timestamp`."""
     log = address(settings, organisation)
     async with client(settings, organisation) as http:
-        size = read_checkpoint(text_of(told_text(await http.get(f"{log}/checkpoint")))).size
+        size = read_checkpoint(text_of(await awaited_head(http, log))).size
         note = told_text(await http.get(f"{log}/checkpoint?size={size}&cosigned=false"))
         reply = await _stamped(url, note, roots)
         path = f"{log}/checkpoints/{size}/timestamp"

@@ -6,6 +6,7 @@ import json
 import shutil
 from contextlib import asynccontextmanager
 
+import httpx
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,6 +14,8 @@ from structlog.testing import capture_logs
 
 from events import merkle
 from service.app import running
+from service.errors import ServiceError
+from service.operations.log import awaited_head
 from service.proofs.note import Checkpoint, NoteError, Verifier, opened, read_checkpoint, read_verifier, sign
 from service.settings import SettingsError
 from tests.service.processes import noces
@@ -229,6 +232,34 @@ async def test_the_tree_grows_behind_the_writes(http, services):
 
 
 # --- what was kept outside -----------------------------------------------------------------------------------------------
+
+
+def growing(answers):
+    """A server whose tree takes in a long log while its head is asked for."""
+    busy = {"code": "busy", "detail": "The tree has not yet taken in all that is recorded; try again."}
+    left = iter(answers)
+    return httpx.AsyncClient(
+        base_url="http://noces.example",
+        transport=httpx.MockTransport(lambda _: next(left, None) or httpx.Response(503, json=busy)),
+    )
+
+
+async def test_a_command_waits_for_a_tree_that_takes_in_a_long_log():
+    busy = httpx.Response(503, json={"code": "busy", "detail": "wait"})
+    async with growing([busy, busy, httpx.Response(200, text="the head")]) as server:
+        assert await awaited_head(server, "/v1/logs/acme", pause=0) == "the head"
+
+
+async def test_a_tree_that_never_catches_up_and_every_other_refusal_are_told():
+    async with growing([]) as server:
+        with pytest.raises(ServiceError, match="has not yet taken in") as refused:
+            await awaited_head(server, "/v1/logs/acme", pause=0)
+    assert refused.value.code == "busy"
+    forked = httpx.Response(409, json={"code": "forked", "detail": "no"})
+    async with growing([forked, httpx.Response(200, text="the head")]) as server:
+        with pytest.raises(ServiceError, match="no") as refused:
+            await awaited_head(server, "/v1/logs/acme", pause=0)
+    assert refused.value.code == "forked"
 
 
 async def test_a_restored_older_copy_is_refused_until_the_fork_is_declared(tmp_path, clock):
