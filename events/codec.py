@@ -51,10 +51,17 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 _read_entry = msgspec.json.Decoder(Entry).decode
+_read_fields = msgspec.json.Decoder(dict[str, Any]).decode
+UNREADABLE = (ValueError, LookupError, TypeError)
+"""What reading bytes may raise that hold no such entry: a type that nobody knows, a step of an old shape that stumbles."""
 
 
 class UncanonicalError(ValueError):
     """A value has no place in canonical bytes; the message says which and why."""
+
+
+class UnreadableError(ValueError):
+    """The bytes of an entry hold no entry, or no data of its type; the message says why. A log writes none such."""
 
 
 def encode_entry(
@@ -233,18 +240,36 @@ def happened(event: RecordedEvent) -> Happened:
 
 
 def read_happened(kind: str, schema: int, entry: bytes) -> Happened:
-    """The bytes of an entry as the fold takes them, upcast where they were written in an older shape."""
-    if (read := _READERS.get((kind, schema))) is not None:
-        return read(entry)
-    if schema == ALL[kind].schema:
-        return _reader(kind)(entry)
-    old = read_entry(entry)
-    return Happened(old.version, old.id, old.occurred_at, decode_data(kind, schema, old.data))
+    """The bytes of an entry as the fold takes them, upcast where they were written in an older shape.
+
+    Raises UnreadableError.
+    """
+    try:
+        if (read := _READERS.get((kind, schema))) is not None:
+            return read(entry)
+        if schema == ALL[kind].schema:
+            return _reader(kind)(entry)
+        old = _read_entry(entry)
+        return Happened(old.version, old.id, old.occurred_at, decode_data(kind, schema, old.data))
+    except UNREADABLE as error:
+        raise UnreadableError(str(error)) from error
 
 
 def read_entry(raw: bytes) -> Entry:
-    """Every field of an entry, its data as plain values."""
-    return _read_entry(raw)
+    """Every field of an entry, its data as plain values. Raises UnreadableError."""
+    try:
+        return _read_entry(raw)
+    except UNREADABLE as error:
+        raise UnreadableError(str(error)) from error
+
+
+def read_fields(raw: bytes) -> dict[str, Any]:
+    """An entry as plain values, instants as text. Raises UnreadableError."""
+    try:
+        found: dict[str, Any] = _read_fields(raw)
+    except UNREADABLE as error:
+        raise UnreadableError(str(error)) from error
+    return found
 
 
 def microseconds(instant: datetime) -> int:

@@ -12,6 +12,7 @@ from domain.guards import Finding
 from domain.partnership import Partnership
 from domain.policy import Policy
 from domain.types import STAGES, Sealed
+from events.codec import read_fields
 from events.envelope import RecordedEvent
 from service.personal import open_all
 from service.projections import Query
@@ -62,7 +63,7 @@ class Views:
 
     async def events(self, organisation: str, recorded: Sequence[RecordedEvent]) -> list[Json]:
         """Events as readers get them: the entry's fields plus `position`, personal values opened."""
-        entries: list[Json] = [msgspec.json.decode(each.entry) for each in recorded]
+        entries: list[Json] = [read_fields(each.entry) for each in recorded]
         opened = await open_all(
             self._vault, organisation, [(each["type"], each["id"], each["data"]) for each in entries]
         )

@@ -15,6 +15,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec.structs import replace
 
 from domain.errors import DomainError
+from events.codec import UnreadableError
 from events.store import StoreError
 from service import importing
 from service.api.all import ROUTES
@@ -188,6 +189,9 @@ def as_service_error(error: Exception) -> ServiceError:  # noqa: PLR0911  # one 
             return ServiceError(
                 "method_not_allowed", f"This address takes {allow}; see /docs.", headers={"Allow": allow}
             )
+        case UnreadableError():
+            log.error("unreadable_entry", why=str(error))
+            return ServiceError("internal", "The log holds an entry that cannot be read; noces verify tells its place.")
         case HTTPException() if error.status_code < 500:  # noqa: PLR2004
             return ServiceError("bad_request", "The request cannot be read; see /docs.")
         case _:

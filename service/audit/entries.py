@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
 from msgspec import Struct
 
 from domain import events as e
 from domain.policy import checked
-from events.codec import FORMAT, Entry, microseconds
+from events.codec import FORMAT, Entry, UnreadableError, microseconds
 from service.audit.reading import Adopted, Row, WholeRow, shown
 from service.audit.written import is_as_written, read_written
 from service.projections.partnerships import PREFIX, partnership_in
@@ -40,7 +39,7 @@ class Entries:
         for row in rows:
             try:
                 entry, as_written = read_written(row.type, row.schema, row.entry)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UnreadableError as error:
                 found.append(at_row(row, "entry", "an entry", str(error)))
                 continue
             told = (
@@ -110,7 +109,7 @@ class Entries:
             found.append(unreadable(row, error))
 
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, ValueError, LookupError, TypeError, ArithmeticError)
+UNREADABLE = (ValueError, LookupError, TypeError, ArithmeticError)
 """What reading a broken entry may raise, and taking its decision again: an instant may be too early to count back from."""
 
 

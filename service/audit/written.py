@@ -16,7 +16,7 @@ _write = msgspec.json.Encoder(order="sorted").encode
 def read_written(kind: str, schema: int, raw: bytes) -> tuple[Entry, bool]:
     """An entry of a type, its data as the event or as plain values, and whether the log would write these bytes of it.
 
-    Raises DecodeError and UnicodeDecodeError where it is no entry.
+    Raises UnreadableError where it is no entry.
     """
     if (read := _typed(kind, schema)) is not None:
         try:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 import msgspec
 import rich_click as click
 
+from events.codec import UnreadableError
 from events.store import StoreError
 from service.connectors.load import ConnectorError
 from service.errors import ServiceError
@@ -33,6 +34,8 @@ def sentence(command: Callable[P, R]) -> Callable[P, R]:
     def told(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
+        except UnreadableError as error:
+            fail(f"The log holds an entry that cannot be read: {error}. Run noces verify, which tells its place.")
         except (SettingsError, StoreError, ServiceError, ConnectorError, OSError) as error:
             fail(str(error))
 

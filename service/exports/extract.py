@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from domain import events as e
-from events.codec import Entry, read_entry, read_happened
+from events.codec import Entry, read_entry, read_fields, read_happened
 from events.upcasters import upcast
 from service.audit.reading import PAGE, Row, end_of, life_pages, log_pages, stream_pages
 from service.errors import ServiceError
@@ -109,7 +108,7 @@ class Extract(Struct, kw_only=True, eq=False):
 
     async def entries(self, rows: Sequence[Row]) -> list[Json]:
         """The fields of entries with their positions; personal values as the export holds them."""
-        found: list[Json] = [{"position": row.position, **msgspec.json.decode(row.entry)} for row in rows]
+        found: list[Json] = [{"position": row.position, **read_fields(row.entry)} for row in rows]
         data = await self._open([(each["type"], each["id"], each["data"]) for each in found])
         return [{**each, "data": shown} for each, shown in zip(found, data, strict=True)]
 
