@@ -6,9 +6,9 @@ from msgspec import Struct
 
 from domain import events as e
 from domain.policy import checked
-from events.codec import FORMAT, Entry, UnreadableError, microseconds
+from events.codec import FORMAT, Entry, UnreadableError, microseconds, read_entry
 from service.audit.reading import Adopted, Row, WholeRow, shown
-from service.audit.written import is_as_written, read_written
+from service.audit.written import is_as_written, read_alike
 from service.projections.partnerships import PREFIX, partnership_in
 
 
@@ -36,26 +36,19 @@ class Entries:
     def check(self, rows: Sequence[WholeRow]) -> list[Finding]:
         """What is wrong with the next rows."""
         found = self._check_places(rows)
+        alike: dict[tuple[str, int], list[WholeRow]] = {}
         for row in rows:
-            try:
-                entry, as_written = read_written(row.type, row.schema, row.entry)
-            except UnreadableError as error:
-                found.append(at_row(row, "entry", "an entry", str(error)))
-                continue
-            told = (
-                entry.stream, entry.version, entry.type, entry.schema, entry.id, microseconds(entry.occurred_at),
-                microseconds(entry.recorded_at),
-            )  # fmt: skip
-            beside = (row.stream, row.version, row.type, row.schema, row.id, row.occurred_at, row.recorded_at)
-            if told != beside:
-                found.append(at_row(row, "columns", shown(told), shown(beside)))
-            self._check_entry(row, entry, found, as_written=as_written)
+            alike.setdefault((row.type, row.schema), []).append(row)
+        for (kind, schema), some in alike.items():
+            if not _are_in_order(kind, schema, some):
+                for row in some:
+                    self._check_row(row, found)
         return found
 
     def take(self, row: WholeRow, entry: Entry) -> list[Finding]:
         """What is wrong with the next row, where the row was made from its entry."""
         found = self._check_places([row])
-        self._check_entry(row, entry, found, as_written=is_as_written(entry, row.entry))
+        self._check_entry(row, entry, found)
         return found
 
     def index(self, rows: Iterable[WholeRow]) -> None:
@@ -91,8 +84,18 @@ class Entries:
         self.position, self._recorded_at = position, recorded_at
         return found
 
-    def _check_entry(self, row: Row, entry: Entry, found: list[Finding], *, as_written: bool) -> None:
-        if not as_written:
+    def _check_row(self, row: WholeRow, found: list[Finding]) -> None:
+        try:
+            entry = read_entry(row.entry)
+        except UnreadableError as error:
+            found.append(at_row(row, "entry", "an entry", str(error)))
+            return
+        if (told := _header(entry)) != (beside := _beside(row)):
+            found.append(at_row(row, "columns", shown(told), shown(beside)))
+        self._check_entry(row, entry, found)
+
+    def _check_entry(self, row: Row, entry: Entry, found: list[Finding]) -> None:
+        if not is_as_written(entry, row.entry):
             found.append(at_row(row, "canonical", "canonical JSON", "other bytes of the same value"))
         if entry.v != FORMAT or entry.type not in e.ALL:
             found.append(at_row(row, "type", "a known type and format", f"{entry.type}, format {entry.v}"))
@@ -107,6 +110,28 @@ class Entries:
                 self.adopted.take(row.position, data.version, checked(data.policy))
         except UNREADABLE as error:
             found.append(unreadable(row, error))
+
+
+def _are_in_order(kind: str, schema: int, rows: Sequence[WholeRow]) -> bool:
+    """Whether nothing is wrong with rows of one type, at one look; where something may be, each is looked at."""
+    entries = read_alike(kind, schema, [row.entry for row in rows])
+    return (
+        entries is not None
+        and [_header(entry) for entry in entries] == [_beside(row) for row in rows]
+        and {entry.v for entry in entries} == {FORMAT}
+        and all(row.stream.startswith(PREFIX) for row in rows)
+    )
+
+
+def _header(entry: Entry) -> tuple[object, ...]:
+    return (
+        entry.stream, entry.version, entry.type, entry.schema, entry.id, microseconds(entry.occurred_at),
+        microseconds(entry.recorded_at),
+    )  # fmt: skip
+
+
+def _beside(row: WholeRow) -> tuple[object, ...]:
+    return (row.stream, row.version, row.type, row.schema, row.id, row.occurred_at, row.recorded_at)
 
 
 UNREADABLE = (ValueError, LookupError, TypeError, ArithmeticError)

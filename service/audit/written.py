@@ -1,6 +1,6 @@
-"""Whether the bytes of an entry are those that the log would write of it."""
+"""Whether the bytes of entries are those that the log would write of them: many of a type at one look, or each alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -8,25 +8,25 @@ import msgspec
 from msgspec import inspect
 
 from domain.events import ALL
-from events.codec import INTEGER_LIMIT, Entry, canonical, holds_odd_number, read_entry
+from events.codec import INTEGER_LIMIT, Entry, canonical, holds_odd_number
 
-_write = msgspec.json.Encoder(order="sorted").encode
+_writer = msgspec.json.Encoder(order="sorted")
 
 
-def read_written(kind: str, schema: int, raw: bytes) -> tuple[Entry, bool]:
-    """An entry of a type, its data as the event or as plain values, and whether the log would write these bytes of it.
+def read_alike(kind: str, schema: int, entries: Sequence[bytes]) -> list[Entry] | None:
+    """Entries of one type with their events; None where one of them needs a look of its own.
 
-    Raises UnreadableError where it is no entry.
+    That is where the log would not write these very bytes, and for types that may hold odd numbers or names beyond ASCII.
     """
-    if (read := _typed(kind, schema)) is not None:
-        try:
-            entry = read(raw)
-            if _write(entry) == raw and _is_plain(raw):
-                return entry, True
-        except ValueError:
-            pass  # no entry, or its data of another shape, which is for others to say
-    entry = read_entry(raw)
-    return entry, is_as_written(entry, raw)
+    if (reader := _reader(kind, schema)) is None:
+        return None
+    lines = b"\n".join(entries)
+    try:
+        found: list[Entry] = reader.decode_lines(lines)
+        # No line that is written holds a line break, so each entry is the line of its own.
+        return found if _writer.encode_lines(found) == lines + b"\n" and not _holds_nul(lines) else None
+    except ValueError:
+        return None
 
 
 def is_as_written(entry: Entry, raw: bytes) -> bool:
@@ -34,38 +34,37 @@ def is_as_written(entry: Entry, raw: bytes) -> bool:
 
     One that holds more than was read is looked at as a whole.
     """
-    plain = _is_plain(raw) and not holds_odd_number([entry.data])
+    plain = raw.isascii() and not _holds_nul(raw) and not holds_odd_number([entry.data])
     try:
-        written = _write(entry) if plain else canonical(entry, lambda _: entry.data)
+        written = _writer.encode(entry) if plain else canonical(entry, lambda _: entry.data)
         return written == raw or canonical(msgspec.json.decode(raw)) == raw
     except ValueError:
         return False
 
 
-def _is_plain(raw: bytes) -> bool:
-    """Whether nothing in it needs a second look but numbers: no name beyond ASCII, no escaped NUL."""
-    return raw.isascii() and (b"\\" not in raw or b"\\u0000" not in raw)
+def _holds_nul(raw: bytes) -> bool:
+    """Whether there may be a NUL, which is written in no other way."""
+    return b"\\" in raw and b"\\u0000" in raw
 
 
 @lru_cache(maxsize=512)
-def _typed(kind: str, schema: int) -> Callable[[bytes], Entry] | None:
-    """Reads entries of a type with their event; None where that may hold odd numbers, or is not of today's shape."""
+def _reader(kind: str, schema: int) -> Any:  # noqa: ANN401  # a decoder of a struct made at run time
+    """Reads entries of a type with their event; None where that holds what needs a second look, or is not of today's shape."""
     event = ALL.get(kind)
     if event is None or schema != event.schema or not _is_steady(inspect.type_info(event)):
         return None
     typed = msgspec.defstruct(
         "Typed", [("data", event)], bases=(Entry,), frozen=True, gc=False, kw_only=True, omit_defaults=True
     )
-    decode: Any = msgspec.json.Decoder(typed).decode
-    return decode  # type: ignore[no-any-return]  # a struct made at run time
+    return msgspec.json.Decoder(typed)
 
 
 def _is_steady(told: inspect.Type) -> bool:
-    """Whether values of a type hold no number but integers within the limit."""
+    """Whether values of a type hold no number but integers within the limit, and no names but those of their fields."""
     match told:
         case inspect.IntType(ge=least, le=most):
             return least is not None and most is not None and least >= -INTEGER_LIMIT and most <= INTEGER_LIMIT
-        case inspect.FloatType() | inspect.AnyType():
+        case inspect.FloatType() | inspect.DictType() | inspect.AnyType():
             return False
         case _:
             return all(_is_steady(each) for each in _inside(told))
