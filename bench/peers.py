@@ -13,7 +13,7 @@ from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 
 from bench.biglog import Built
-from bench.replay import fold_all, read, seconds
+from bench.replay import fold_all, seconds
 from bench.rows import Row, interleaved
 from bench.workplace import Workplace
 
@@ -38,7 +38,7 @@ def measure(place: Workplace) -> list[Row]:
     application = Application(env={"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(path)})
     names = _tell(application, built)
     sides = {
-        "ours": lambda: seconds(lambda: fold_all(read(built))),
+        "ours": lambda: seconds(lambda: fold_all(built)),
         "eventsourcing": lambda: seconds(lambda: _replay(application, names, built.events)),
     }
     found = interleaved(place.sizes.rounds, sides)

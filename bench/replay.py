@@ -1,51 +1,56 @@
 """Row replay: every event of a log read, decoded and folded, in one process and one thread."""
 
+import asyncio
 import gc
-import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 from bench.biglog import Built
 from bench.rows import Row, interleaved
 from bench.workplace import Workplace
-from domain.partnership import Partnership, evolve
-from events.store import Replayed
-from events.tables import Log
-
-PAGE = 400
-"""Events read at once: so few that they are still near the processor when they are folded."""
+from domain.events import Happened
+from domain.partnership import fold
+from events.sqlite import SqliteStore
+from service.audit.reading import end_of, lives
 
 
-def read(built: Built) -> Iterator[Replayed]:
-    """Every event of the log from the file, decoded, page by page."""
-    database = sqlite3.connect(f"{built.path.as_uri()}?mode=ro", uri=True, isolation_level=None)
-    log, after = Log(database), 0
-    while page := log.replay(built.organisation, after=after, limit=PAGE):
-        yield from page
-        after, _, _ = page[-1]
-    database.close()
+async def _histories(built: Built) -> AsyncIterator[list[Happened]]:
+    """Life after life from the file, decoded, as `noces replay` reads them."""
+    store = await SqliteStore.open_readonly(built.path)
+    try:
+        end = await end_of(store.query, built.organisation, None)
+        async for _, rows in lives(store.query, built.organisation, end):
+            yield [row.happened() for row in rows]
+    finally:
+        await store.close()
 
 
-def fold_all(replayed: Iterable[Replayed]) -> dict[str, Partnership]:
-    """The state of every stream, each event taken where it comes; the logs here retract nothing."""
-    states: dict[str, Partnership] = {}
-    for _, stream, happened in replayed:
-        state = states.get(stream)
-        if state is None:
-            state = states[stream] = Partnership()
-        evolve(state, happened)
-    return states
+async def _folded(built: Built) -> int:
+    return sum([fold(history).version async for history in _histories(built)])
+
+
+def fold_all(built: Built) -> int:
+    """Every partnership of the log read, decoded and folded, one after the other; how many events those were."""
+    return asyncio.run(_folded(built))
+
+
+async def _read(built: Built) -> list[list[Happened]]:
+    return [history async for history in _histories(built)]
+
+
+async def _decoded(built: Built) -> int:
+    return sum([len(history) async for history in _histories(built)])
 
 
 def measure(place: Workplace) -> list[Row]:
     """The row of replaying."""
     built = place.log(place.sizes.replayed)
-    at_hand = list(read(built))
+    at_hand = asyncio.run(_read(built))
     sides = {
-        "read, decoded and folded": lambda: seconds(lambda: fold_all(read(built))),
-        "with the collector on": lambda: seconds(lambda: fold_all(read(built)), collect=True),
-        "folded": lambda: seconds(lambda: fold_all(at_hand)),
-        "read and decoded": lambda: seconds(lambda: sum(1 for _ in read(built))),
+        "read, decoded and folded": lambda: seconds(lambda: fold_all(built)),
+        "with the collector on": lambda: seconds(lambda: fold_all(built), collect=True),
+        "folded": lambda: seconds(lambda: [fold(history) for history in at_hand]),
+        "read and decoded": lambda: seconds(lambda: asyncio.run(_decoded(built))),
     }
     found = interleaved(place.sizes.rounds, sides)
     rates = {f"{name} events/s": built.events / each for name, each in found.items()}

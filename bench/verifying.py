@@ -23,7 +23,7 @@ def measure(place: Workplace) -> list[Row]:
     noces(built, "log", "checkpoint")
     sides = {
         "verify": lambda: seconds(built), "strict": lambda: seconds(built, "--strict"),
-        "replay": lambda: replay.seconds(lambda: replay.fold_all(replay.read(replayed))),
+        "replay": lambda: replay.seconds(lambda: replay.fold_all(replayed)),
     }  # fmt: skip
     found = interleaved(min(place.sizes.rounds, 3), sides)
     beside = replayed.events / found.pop("replay")

@@ -19,7 +19,6 @@ from events.store import (
     Projection,
     Put,
     Remove,
-    Replayed,
     Result,
     RowChange,
     Snapshot,
@@ -174,11 +173,6 @@ class MemoryStore:
         """One stream as the fold takes it, from above a version on, in order."""
         events = await self.read_stream(organisation, stream, after=after, limit=limit)
         return tuple(map(happened, events))
-
-    async def replay(self, organisation: str, *, after: int = 0, limit: int = 1_000) -> tuple[Replayed, ...]:
-        """The whole log as the fold takes it, from above a position on, in order."""
-        page = await self.read_log(organisation, after=after, limit=limit)
-        return tuple((each.position, each.stream, happened(each)) for each in page.events)
 
     async def recall(self, organisation: str, scope: str, key: str) -> KeyRecord | None:
         """What is remembered of an idempotency key."""

@@ -11,8 +11,6 @@ from events.envelope import Context, NewEvent, RecordedEvent
 
 Value = str | int | float | bytes | None
 
-Replayed = tuple[int, str, Lived]
-"""(position, stream, what happened) of one entry of a replay."""
 
 T = TypeVar("T")
 
@@ -200,10 +198,6 @@ class EventStore(Protocol):
         self, organisation: str, stream: str, *, after: int = 0, limit: int = 1_000
     ) -> tuple[Lived, ...]:  # fmt: skip
         """One stream as the fold takes it, from above a version on, in order."""
-        ...
-
-    async def replay(self, organisation: str, *, after: int = 0, limit: int = 1_000) -> tuple[Replayed, ...]:
-        """The whole log as the fold takes it, from above a position on, in order."""
         ...
 
     async def recall(self, organisation: str, scope: str, key: str) -> KeyRecord | None:

@@ -10,7 +10,7 @@ from events.batch import Batch
 from events.codec import EPOCH, MICROSECOND, Lived, from_microseconds, microseconds, named, read_happened
 from events.envelope import RecordedEvent
 from events.rows import grouped
-from events.store import Head, KeyRecord, Page, Replayed, RowChange, Snapshot, Value
+from events.store import Head, KeyRecord, Page, RowChange, Snapshot, Value
 
 HEAD = "SELECT position, recorded_at FROM heads WHERE organisation = ?"
 VERSION = "SELECT max(version) FROM events WHERE organisation = ? AND stream = ?"
@@ -41,10 +41,6 @@ BY_POSITION = EVENTS.format(index="", condition="position > ? ORDER BY position 
 BY_STREAM = EVENTS.format(index="", condition="stream = ? AND version > ? {types} ORDER BY version LIMIT ?")
 HISTORY = """
     SELECT type, schema, entry FROM events WHERE organisation = ? AND stream = ? AND version > ? ORDER BY version LIMIT ?
-"""
-REPLAY = """
-    SELECT position, stream, type, schema, entry FROM events WHERE organisation = ? AND position > ?
-    ORDER BY position LIMIT ?
 """
 BY_TYPE = EVENTS.format(index="INDEXED BY events_by_type", condition="type = ? AND position > ?")
 
@@ -161,13 +157,6 @@ class Log:
         """One stream as the fold takes it."""
         rows = self._database.execute(HISTORY, (organisation, stream, after, limit))
         return tuple([read_happened(kind, schema, entry) for kind, schema, entry in rows])
-
-    def replay(self, organisation: str, *, after: int, limit: int) -> tuple[Replayed, ...]:
-        """The log as the fold takes it; nothing is read of an entry's row but what that needs."""
-        rows = self._database.execute(REPLAY, (organisation, after, limit))
-        return tuple(
-            [(place, stream, read_happened(kind, schema, entry)) for place, stream, kind, schema, entry in rows]
-        )
 
     def page(self, organisation: str, *, after: int, limit: int, types: Sequence[str], stream: str | None) -> Page:
         """The events above a position.

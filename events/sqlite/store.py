@@ -11,7 +11,7 @@ from events.envelope import RecordedEvent
 from events.migrations import read_migrations
 from events.sqlite.connection import AWAY, FULL, Connection, named_errors, primary_code
 from events.sqlite.file import SqliteFile
-from events.store import Append, Failed, Head, KeyRecord, Page, Replayed, Result, Snapshot, StoreError
+from events.store import Append, Failed, Head, KeyRecord, Page, Result, Snapshot, StoreError
 from events.tables import SAVE_SNAPSHOT, Log, write_down
 
 LOG_STEPS = read_migrations("events.migrations")
@@ -92,10 +92,6 @@ class SqliteStore(SqliteFile):
     ) -> tuple[Lived, ...]:  # fmt: skip
         """One stream as the fold takes it, from above a version on, in order."""
         return await self._read(lambda database: Log(database).history(organisation, stream, after=after, limit=limit))
-
-    async def replay(self, organisation: str, *, after: int = 0, limit: int = 1_000) -> tuple[Replayed, ...]:
-        """The whole log as the fold takes it, from above a position on, in order."""
-        return await self._read(lambda database: Log(database).replay(organisation, after=after, limit=limit))
 
     async def recall(self, organisation: str, scope: str, key: str) -> KeyRecord | None:
         """What is remembered of an idempotency key."""

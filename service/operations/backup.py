@@ -90,7 +90,9 @@ async def _result(query: Query, organisation: str) -> Told:
 
 async def _hash_up_to(query: Query, organisation: str, position: int) -> str:
     result: Told = {}
-    async for line in tell_otherwise(query, Otherwise(organisation=organisation, mode="fold", end=position)):
+    async for line in tell_otherwise(
+        query, Otherwise(organisation=organisation, mode="fold", end=position, alone=True)
+    ):
         result = line.get("result", result)
     return str(result["state_hash"])
 

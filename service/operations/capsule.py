@@ -139,7 +139,7 @@ class _Packing:
 
     async def _manifest(self) -> dict[str, Any]:
         state_hash = ""
-        folded = Otherwise(organisation=self._wanted.organisation, mode="fold", end=self.head.size)
+        folded = Otherwise(organisation=self._wanted.organisation, mode="fold", end=self.head.size, alone=True)
         async for line in tell_otherwise(self._query, folded):
             state_hash = line["result"]["state_hash"] if "result" in line else state_hash
         as_of: datetime = now()

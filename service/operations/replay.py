@@ -62,6 +62,7 @@ async def _lines(query: Query, settings: Settings, organisation: str, wanted: di
             organisation=organisation, mode="hindsight" if wanted.get("hindsight") else "what_if" if policy_file else "fold",
             policy=checked(read_policy(policy_file)) if policy_file else None, known_at=known_at, partnerships=only,
             as_of=None if wanted.get("as_of") is None else read_instant(wanted["as_of"], "--as-of"),
+            alone=True,
         ),
     )  # fmt: skip
 
