@@ -20,7 +20,7 @@ from events import merkle
 from events.codec import Entry, microseconds, read_entry
 from events.store import ENTRY_LIMIT, Database, RowChange
 from events.tables import Log, change_rows, put_back
-from service.audit.entries import UNREADABLE, Entries
+from service.audit.entries import BROKEN, Entries
 from service.audit.reading import WholeRow, log_pages
 from service.claims import CLAIMING, pair_of, recorded_claims
 from service.collector import calm_collector
@@ -222,6 +222,6 @@ def _read(number: int, raw: bytes) -> tuple[WholeRow, Entry]:
             microseconds(read.occurred_at), microseconds(read.recorded_at),
         )  # fmt: skip
         row.happened()
-    except UNREADABLE as error:
+    except BROKEN as error:
         raise ServiceError("bad_shape", f"Line {number} holds no entry that can be read: {error}.") from error
     return row, read

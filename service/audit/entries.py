@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from domain import events as e
 from domain.policy import checked
-from events.codec import FORMAT, Entry, UnreadableError, microseconds, read_entry
+from events.codec import FORMAT, UNREADABLE, Entry, UnreadableError, microseconds, read_entry
 from service.audit.reading import Adopted, Row, WholeRow, shown
 from service.audit.written import is_as_written, read_alike
 from service.projections.partnerships import PREFIX, partnership_in
@@ -108,7 +108,7 @@ class Entries:
             data = row.happened().data
             if isinstance(data, e.PolicyAdopted):
                 self.adopted.take(row.position, data.version, checked(data.policy))
-        except UNREADABLE as error:
+        except BROKEN as error:
             found.append(unreadable(row, error))
 
 
@@ -134,7 +134,7 @@ def _beside(row: WholeRow) -> tuple[object, ...]:
     return (row.stream, row.version, row.type, row.schema, row.id, row.occurred_at, row.recorded_at)
 
 
-UNREADABLE = (ValueError, LookupError, TypeError, ArithmeticError)
+BROKEN = (*UNREADABLE, ArithmeticError)
 """What reading a broken entry may raise, and taking its decision again: an instant may be too early to count back from."""
 
 

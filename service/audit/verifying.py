@@ -17,7 +17,7 @@ from domain.audit import Redecision, Step
 from domain.partnership import FOLD, Partnership, fold
 from events.codec import read_entry, read_happened
 from service.audit.by_position import Elsewhere, Line, Verification, by_position, finding_line, progress_line
-from service.audit.entries import UNREADABLE, Entries, Finding, unreadable
+from service.audit.entries import BROKEN, Entries, Finding, unreadable
 from service.audit.models import Models
 from service.audit.reading import (
     Row,
@@ -244,7 +244,7 @@ class _Stream:
                     self._again.take(Step(happened, at, self._adopted.in_force(row.position)))
                 else:
                     self._again.evolve(happened)
-            except UNREADABLE as error:
+            except BROKEN as error:
                 self.is_broken = True
                 # What is wrong in a stream of another kind is told by the first pass.
                 self._unreadable += [unreadable(row, error)] if self.is_partnership else []
