@@ -10,6 +10,7 @@ from bench.rows import Row, interleaved
 from bench.workplace import Workplace
 from domain.events import Happened
 from domain.partnership import fold
+from events.codec import read_happened
 from events.sqlite import SqliteStore
 from service.audit.reading import end_of, lives
 
@@ -20,7 +21,7 @@ async def _histories(built: Built) -> AsyncIterator[list[Happened]]:
     try:
         end = await end_of(store.query, built.organisation, None)
         async for _, rows in lives(store.query, built.organisation, end):
-            yield [row.happened() for row in rows]
+            yield [read_happened(kind, schema, entry) for _, _, kind, schema, entry in rows]
     finally:
         await store.close()
 

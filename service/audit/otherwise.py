@@ -15,9 +15,10 @@ from domain import events as e
 from domain.partnership import FOLD, fold
 from domain.path import Path, path, retell
 from domain.policy import POLICY_1, Policy
+from events.codec import read_happened
 from service.audit.by_position import Line
 from service.audit.entries import Entries
-from service.audit.reading import Row, end_of, lives, policy_rows
+from service.audit.reading import Told, end_of, lives, policy_rows
 from service.audit.verifying import result_line, state_line
 from service.projections import Query
 
@@ -61,9 +62,9 @@ async def tell_otherwise(query: Query, wanted: Otherwise) -> AsyncIterator[Line]
 
 
 def _compare(
-    wanted: Otherwise, rows: list[Row], policy: Policy, identifier: str
+    wanted: Otherwise, rows: list[Told], policy: Policy, identifier: str
 ) -> tuple[bytes, dict[str, Any] | None]:
-    history = [row.happened() for row in rows]
+    history = [read_happened(kind, schema, entry) for _, _, kind, schema, entry in rows]
     if wanted.as_of is not None:
         history = [
             each for each in history if each.occurred_at <= wanted.as_of or isinstance(each.data, e.FactRetracted)

@@ -4,7 +4,7 @@ import asyncio
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from itertools import groupby
-from operator import attrgetter
+from operator import itemgetter
 from typing import TypeVar
 
 import msgspec
@@ -35,6 +35,10 @@ _BY_STREAM = """
     SELECT position, stream, version, type, schema, entry FROM events
     WHERE organisation = ? AND (stream, version) > (?, ?) AND position + 0 <= ? ORDER BY stream, version LIMIT ?
 """
+_TOLD = """
+    SELECT stream, version, type, schema, entry FROM events
+    WHERE organisation = ? AND (stream, version) > (?, ?) AND position + 0 <= ? ORDER BY stream, version LIMIT ?
+"""
 _LIFE = """
     SELECT position, stream, version, type, schema, entry, id, occurred_at, recorded_at FROM events
     WHERE organisation = ? AND stream = ? AND (occurred_at, version) > (?, ?) AND position + 0 <= ?
@@ -45,6 +49,10 @@ _POLICIES = """
     SELECT position, stream, version, type, schema, entry FROM events
     WHERE organisation = ? AND type = ? ORDER BY position
 """
+
+
+Told = tuple[str, int, str, int, bytes]
+"""(stream, version, type, schema, entry) of a row: no more than a life is folded from."""
 
 
 class Row(Struct, frozen=True, gc=False):
@@ -141,22 +149,27 @@ async def pages_by_stream(query: Query, organisation: str, end: int, size: int =
 
 async def lives(
     query: Query, organisation: str, end: int, only: Iterable[str] | None = None
-) -> AsyncIterator[tuple[str, list[Row]]]:
+) -> AsyncIterator[tuple[str, list[Told]]]:
     """(id, its rows up to an end) of partnership after partnership in the order of their ids; of some, or of all."""
     if only is not None:
         for each in sorted(only):
-            if rows := [row async for page in stream_pages(query, organisation, stream_of(each), end) for row in page]:
+            pages = stream_pages(query, organisation, stream_of(each), end)
+            if rows := [
+                (row.stream, row.version, row.type, row.schema, row.entry) async for page in pages for row in page
+            ]:
                 yield each, rows
         return
-    life: tuple[str, list[Row]] | None = None
-    async for page in pages_by_stream(query, organisation, end):
-        for stream, some in groupby(page, attrgetter("stream")):
-            identifier = partnership_in(stream)
+    life: tuple[str, list[Told]] | None = None
+    after, more = ("", 0), True
+    while more and (page := await query(_TOLD, (organisation, *after, end, PAGE))):
+        after, more = page[-1][:2], len(page) == PAGE  # type: ignore[assignment]  # the table is STRICT
+        for stream, some in groupby(page, itemgetter(0)):
+            identifier = partnership_in(str(stream))
             if life is not None and life[0] != identifier:
                 yield life
                 life = None
             if identifier is not None:
-                life = identifier, [*(() if life is None else life[1]), *some]
+                life = identifier, [*(() if life is None else life[1]), *some]  # type: ignore[list-item]  # as above
     if life is not None:
         yield life
 
