@@ -10,9 +10,8 @@ from bench.rows import Row, interleaved
 from bench.workplace import Workplace
 from domain.events import Happened
 from domain.partnership import fold
-from events.codec import read_happened
 from events.sqlite import SqliteStore
-from service.audit.reading import end_of, lives
+from service.audit.reading import end_of, history_of, lives
 
 
 async def _histories(built: Built) -> AsyncIterator[list[Happened]]:
@@ -21,7 +20,7 @@ async def _histories(built: Built) -> AsyncIterator[list[Happened]]:
     try:
         end = await end_of(store.query, built.organisation, None)
         async for _, rows in lives(store.query, built.organisation, end):
-            yield [read_happened(kind, schema, entry) for _, _, kind, schema, entry in rows]
+            yield history_of(rows)
     finally:
         await store.close()
 

@@ -7,7 +7,7 @@ correlation_id?, causation_id?, data. Absent, never null. The position is not in
 import math
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -15,6 +15,8 @@ from msgspec import Struct
 from domain.events import ALL, Event, Happened, Instant
 from events.envelope import Context, NewEvent, RecordedEvent
 from events.upcasters import upcast
+
+T = TypeVar("T")
 
 FORMAT = 1
 INTEGER_LIMIT = 2**53 - 1
@@ -257,19 +259,19 @@ def read_happened(kind: str, schema: int, entry: bytes) -> Happened:
 
 def read_entry(raw: bytes) -> Entry:
     """Every field of an entry, its data as plain values. Raises UnreadableError."""
-    try:
-        return _read_entry(raw)
-    except UNREADABLE as error:
-        raise UnreadableError(str(error)) from error
+    return _read(_read_entry, raw)
 
 
 def read_fields(raw: bytes) -> dict[str, Any]:
     """An entry as plain values, instants as text. Raises UnreadableError."""
+    return _read(_read_fields, raw)
+
+
+def _read(decode_one: Callable[[bytes], T], raw: bytes) -> T:
     try:
-        found: dict[str, Any] = _read_fields(raw)
+        return decode_one(raw)
     except UNREADABLE as error:
         raise UnreadableError(str(error)) from error
-    return found
 
 
 def microseconds(instant: datetime) -> int:

@@ -1,16 +1,14 @@
 """The first pass of a verification: the log by position, every entry as bytes and as the row beside it says, under its tree."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from service.audit.attested import wrongly_attested
 from service.audit.entries import Entries, Finding
 from service.audit.leaves import Leaves, read_leaves, signed_heads
-from service.audit.reading import ahead, log_pages
+from service.audit.reading import Audit, ahead, log_pages
 from service.projections import Query
 from service.proofs.log_keys import log_verifiers
 from service.proofs.tables import find_tree
@@ -18,27 +16,14 @@ from service.proofs.tables import find_tree
 Line = dict[str, Any]
 Elsewhere = Callable[[int], AsyncIterator[Line]]
 """The first pass up to a position as another process does it: its lines, and at its end `{"read": entries}`."""
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
-class Verification(Struct, kw_only=True):
+class Verification(Audit, kw_only=True):
     """What is to be verified."""
 
-    organisation: str
-    known_at: int | None = None
-    """Up to what was recorded by this instant, in microseconds; None: the whole log."""
     strict: bool = False
-    partnerships: frozenset[str] | None = None
-    """Only these partnerships in the second pass; the first one always reads the whole log."""
-    alone: bool = False
-    """Whether nobody else waits for the event loop: the work is then done on it, and not beside it."""
     held: tuple[str, ...] = ()
     """Signed checkpoints that were kept outside the database."""
-
-    async def work(self, work: Callable[P, T], *values: P.args, **named: P.kwargs) -> T:
-        """Do a piece of work on the bytes that were read."""
-        return work(*values, **named) if self.alone else await asyncio.to_thread(work, *values, **named)
 
 
 async def by_position(

@@ -1,6 +1,5 @@
 """What would have been: another policy over the same log, or the same facts in the order in which they occurred."""
 
-import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator
@@ -9,35 +8,28 @@ from itertools import zip_longest
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from domain import events as e
 from domain.partnership import FOLD, fold
 from domain.path import Path, path, retell
 from domain.policy import POLICY_1, Policy
-from events.codec import read_happened
 from service.audit.by_position import Line
 from service.audit.entries import Entries
-from service.audit.reading import Told, end_of, lives, policy_rows
+from service.audit.reading import Audit, Told, end_of, history_of, lives, policy_rows
 from service.audit.verifying import result_line, state_line
 from service.projections import Query
 
 
-class Otherwise(Struct, kw_only=True):
+class Otherwise(Audit, kw_only=True):
     """What is to be told again."""
 
-    organisation: str
     mode: str
     """`what_if` keeps the order of the log, `hindsight` that in which the facts occurred; `fold` tells nothing anew."""
     policy: Policy | None = None
     """The policy to tell it under; None: the one in force at the end."""
     as_of: datetime | None = None
-    known_at: int | None = None
-    partnerships: frozenset[str] | None = None
     end: int | None = None
     """The last position that is read; None: the log's own end."""
-    alone: bool = False
-    """Whether nobody else waits for the event loop: the work is then done on it, and not beside it."""
 
 
 async def tell_otherwise(query: Query, wanted: Otherwise) -> AsyncIterator[Line]:
@@ -51,8 +43,7 @@ async def tell_otherwise(query: Query, wanted: Otherwise) -> AsyncIterator[Line]
     total, seen, differing = hashlib.sha256(f"fold {FOLD}\n".encode()), 0, 0
     async for identifier, rows in lives(query, wanted.organisation, end, wanted.partnerships):
         seen += len(rows)
-        asked = wanted, rows, policy, identifier
-        line, finding = _compare(*asked) if wanted.alone else await asyncio.to_thread(_compare, *asked)
+        line, finding = await wanted.work(_compare, wanted, rows, policy, identifier)
         total.update(line)
         if finding is not None:
             differing += 1
@@ -64,7 +55,7 @@ async def tell_otherwise(query: Query, wanted: Otherwise) -> AsyncIterator[Line]
 def _compare(
     wanted: Otherwise, rows: list[Told], policy: Policy, identifier: str
 ) -> tuple[bytes, dict[str, Any] | None]:
-    history = [read_happened(kind, schema, entry) for _, _, kind, schema, entry in rows]
+    history = history_of(rows)
     if wanted.as_of is not None:
         history = [
             each for each in history if each.occurred_at <= wanted.as_of or isinstance(each.data, e.FactRetracted)

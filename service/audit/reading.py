@@ -2,10 +2,10 @@
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from itertools import groupby
 from operator import itemgetter
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -17,6 +17,7 @@ from events.envelope import RecordedEvent
 from service.projections import Query
 from service.projections.partnerships import partnership_in, stream_of
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 PAGE = 500
@@ -35,10 +36,6 @@ _BY_STREAM = """
     SELECT position, stream, version, type, schema, entry FROM events
     WHERE organisation = ? AND (stream, version) > (?, ?) AND position + 0 <= ? ORDER BY stream, version LIMIT ?
 """
-_TOLD = """
-    SELECT stream, version, type, schema, entry FROM events
-    WHERE organisation = ? AND (stream, version) > (?, ?) AND position + 0 <= ? ORDER BY stream, version LIMIT ?
-"""
 _LIFE = """
     SELECT position, stream, version, type, schema, entry, id, occurred_at, recorded_at FROM events
     WHERE organisation = ? AND stream = ? AND (occurred_at, version) > (?, ?) AND position + 0 <= ?
@@ -51,8 +48,8 @@ _POLICIES = """
 """
 
 
-Told = tuple[str, int, str, int, bytes]
-"""(stream, version, type, schema, entry) of a row: no more than a life is folded from."""
+Told = tuple[int, str, int, str, int, bytes]
+"""A row as the driver has it: the fields of Row, of which a life is folded without an object a row."""
 
 
 class Row(Struct, frozen=True, gc=False):
@@ -84,6 +81,22 @@ class WholeRow(Row, frozen=True, gc=False):
     id: str
     occurred_at: int
     recorded_at: int
+
+
+class Audit(Struct, kw_only=True):
+    """What every audit is asked."""
+
+    organisation: str
+    known_at: int | None = None
+    """Up to what was recorded by this instant, in microseconds; None: the whole log."""
+    partnerships: frozenset[str] | None = None
+    """Only these; None: all. Where entries are verified, all of the log is read none the less."""
+    alone: bool = False
+    """Whether nobody else waits for the event loop: the work is then done on it, and not beside it."""
+
+    async def work(self, work: Callable[P, T], *values: P.args, **named: P.kwargs) -> T:
+        """Do a piece of work on the bytes that were read."""
+        return work(*values, **named) if self.alone else await asyncio.to_thread(work, *values, **named)
 
 
 class Adopted(Struct):
@@ -140,10 +153,15 @@ async def life_pages(
 
 async def pages_by_stream(query: Query, organisation: str, end: int, size: int = PAGE) -> AsyncIterator[list[Row]]:
     """The rows of a log up to an end, stream after stream in the order of their names."""
+    async for page in _told_by_stream(query, organisation, end, size):
+        yield [Row(*row) for row in page]
+
+
+async def _told_by_stream(query: Query, organisation: str, end: int, size: int = PAGE) -> AsyncIterator[list[Told]]:
     after, more = ("", 0), True
     while more and (rows := await query(_BY_STREAM, (organisation, *after, end, size))):
-        page = [Row(*row) for row in rows]  # type: ignore[arg-type]  # as above
-        after, more = (page[-1].stream, page[-1].version), len(page) == size
+        page: list[Told] = rows  # type: ignore[assignment]  # the table is STRICT
+        after, more = (page[-1][1], page[-1][2]), len(page) == size
         yield page
 
 
@@ -154,24 +172,25 @@ async def lives(
     if only is not None:
         for each in sorted(only):
             pages = stream_pages(query, organisation, stream_of(each), end)
-            if rows := [
-                (row.stream, row.version, row.type, row.schema, row.entry) async for page in pages for row in page
-            ]:
+            if rows := [msgspec.structs.astuple(row) async for page in pages for row in page]:
                 yield each, rows
         return
     life: tuple[str, list[Told]] | None = None
-    after, more = ("", 0), True
-    while more and (page := await query(_TOLD, (organisation, *after, end, PAGE))):
-        after, more = page[-1][:2], len(page) == PAGE  # type: ignore[assignment]  # the table is STRICT
-        for stream, some in groupby(page, itemgetter(0)):
-            identifier = partnership_in(str(stream))
+    async for page in _told_by_stream(query, organisation, end):
+        for stream, some in groupby(page, itemgetter(1)):
+            identifier = partnership_in(stream)
             if life is not None and life[0] != identifier:
                 yield life
                 life = None
             if identifier is not None:
-                life = identifier, [*(() if life is None else life[1]), *some]  # type: ignore[list-item]  # as above
+                life = identifier, [*(() if life is None else life[1]), *some]
     if life is not None:
         yield life
+
+
+def history_of(rows: Iterable[Told]) -> list[e.Happened]:
+    """A life as the fold takes it."""
+    return [read_happened(kind, schema, entry) for _, _, _, kind, schema, entry in rows]
 
 
 async def policy_rows(query: Query, organisation: str) -> list[Row]:

@@ -1,7 +1,7 @@
 """Verification: hashes of nothing but what is there, every decision taken again, every table derived anew (RULINGS 15).
 
 Two passes over a log that may be written meanwhile: by position, then stream by stream, up to the end that was fixed at
-the start. The work on the bytes is done beside the event loop.
+the start. The work on the bytes is done beside the event loop, or on it where nobody else waits for it.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import msgspec
 
 from domain.audit import Redecision, Step
 from domain.partnership import FOLD, Partnership, fold
-from events.codec import read_entry, read_happened
+from events.codec import read_entry
 from service.audit.by_position import Elsewhere, Line, Verification, by_position, finding_line, progress_line
 from service.audit.entries import BROKEN, Entries, Finding, unreadable
 from service.audit.models import Models
@@ -235,7 +235,7 @@ class _Stream:
         self.rows += modelled
         for row in page if self.is_partnership else modelled:
             try:
-                happened = read_happened(row.type, row.schema, row.entry)
+                happened = row.happened()
                 at = read_entry(row.entry).decided_at if row.type in ENTIRE else None
                 if self.is_broken or not self.is_partnership:
                     continue

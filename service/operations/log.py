@@ -101,12 +101,13 @@ async def awaited_head(http: httpx.AsyncClient, log: str, pause: float = PAUSE) 
 
     Raises ServiceError `busy` where it has not in `TRIES` times the server's patience.
     """
+    answer = await http.get(f"{log}/checkpoint")
     for _ in range(TRIES - 1):
-        answer = await http.get(f"{log}/checkpoint")
         if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-            return told_text(answer)
+            break
         await asyncio.sleep(pause)
-    return told_text(await http.get(f"{log}/checkpoint"))
+        answer = await http.get(f"{log}/checkpoint")
+    return told_text(answer)
 
 
 async def witness(settings: Settings, organisation: str | None, note: bytes) -> str:

@@ -34,8 +34,8 @@ async def test_lives_are_partnerships_alone_whole_and_up_to_an_end(http, service
     found = {each: rows async for each, rows in lives(services.query, ORGANISATION, end)}
     assert list(found) == ids
     for each, rows in found.items():
-        assert {stream for stream, *_ in rows} == {stream_of(each)}
-        assert [version for _, version, *_ in rows] == list(range(1, len(rows) + 1))
+        assert {stream for _, stream, *_ in rows} == {stream_of(each)}
+        assert [version for _, _, version, *_ in rows] == list(range(1, len(rows) + 1))
     assert len(found[ids[1]]) == len(found[ids[0]])  # what was told after the end is left out
     several = [(each, rows) async for each, rows in lives(services.query, ORGANISATION, end, [ids[2], ids[0], "pn_0"])]
     assert several == [(ids[0], found[ids[0]]), (ids[2], found[ids[2]])]
